@@ -1,0 +1,39 @@
+"""Steps that the tests of the embedded engine's versions share."""
+
+from pathlib import Path
+
+from indexes import durable
+from indexes.generations import EdgeStore
+from indexes.schema import IndexSchema
+from rag.core.definitions import Chunking, Facet
+from rag.core.records import Labels, Record
+from tests.contracts.index_material import EMBEDDER, PUBLIC, store_all
+
+STAFF: Labels = frozenset({"staff"})
+
+
+def schema(facet: str = "level") -> IndexSchema:
+    return IndexSchema(
+        embedder=EMBEDDER.key,
+        dimension=EMBEDDER.dimension,
+        chunking=Chunking(),
+        facets={facet: Facet()},
+    )
+
+
+def opened(folder: Path, *, keep: int = 3, facet: str = "level") -> EdgeStore:
+    return EdgeStore("campus", folder, schema(facet), keep=keep, hnsw_ef=64)
+
+
+def put(folder: Path, *records: Record, keep: int = 3) -> str:
+    return store_all(opened(folder, keep=keep), *records)
+
+
+def seen(store: EdgeStore, labels: Labels = PUBLIC) -> dict[str, str]:
+    """Text by record, as the live version has it."""
+    with store.pin() as index:
+        return {passage.record_id: passage.text for passage in index.scroll(labels=labels)}
+
+
+def roll_back(folder: Path, generation: str) -> None:
+    durable.replace_text(folder / "CURRENT", generation + "\n")

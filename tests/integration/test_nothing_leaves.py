@@ -1,0 +1,87 @@
+"""The whole demo runs, and no process of it tries to reach another machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import PROJECT
+from tests.integration.conftest import Rag
+from tests.network_guard.guard import REPORT
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def demo(rag: Rag, port: int) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rag.app.demo", "--port", str(port)],
+        env=rag.environment(),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def wait_until_ready(port: int) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                assert answer.status == 200
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the demo did not begin to serve within a minute")
+
+
+def test_the_demo_tries_to_reach_nobody(rag: Rag) -> None:
+    """From check and sync over four answers to serving: no look-up, no connection."""
+    assert rag("check").code == 0
+    assert rag("sync", "--full").code == 0
+    port = free_port()
+    with demo(rag, port) as process:
+        wait_until_ready(port)
+        body = json.dumps({"question": "How do I print?", "stream": False}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/bots/it-support/chat",
+            data=body,
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.load(answer)["citations"]
+    assert process.stdout is not None
+    said = process.stdout.read()
+    assert said.count("Quellen:") == said.count("Sources:") == 2
+    assert not rag.attempts.exists(), rag.attempts.read_text("utf-8")
+
+
+def test_the_guard_sees_and_stops_an_attempt(rag: Rag, tmp_path: Path) -> None:
+    """Planted: a child that phones home is stopped and recorded."""
+    attempts = tmp_path / "attempts.txt"
+    phone = "import urllib.request; urllib.request.urlopen('https://telemetry.example/')"
+    ended = subprocess.run(
+        [sys.executable, "-c", phone],
+        env=rag.environment() | {REPORT: str(attempts)},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "telemetry.example" in attempts.read_text("utf-8")
+    assert os.environ.get(REPORT) is None
