@@ -46,8 +46,9 @@ types: $(VENV)/.test
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-schemas: $(VENV)/.demo ## Write the JSON schemas that editors use for the YAML files
+schemas: $(VENV)/.demo ## Write what is made from the definitions: the editors' JSON schemas, docs/configuration.md
 	$(BIN)/python -m rag.app.schemas config/schemas
+	$(BIN)/python -m rag.app.configuration_reference > docs/configuration.md
 
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) data build *.egg-info

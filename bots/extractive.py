@@ -1,22 +1,27 @@
 """A generator without a model: quotes what the passages say, word for word, each cited."""
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from bots.citations import unnumbered
+from bots.fence import one_line
 from bots.overlap import Overlap, Terms, terms
 from bots.pieces import Piece, pieces
 from rag.core.answers import Egress, Finish, Numbered, Prompt, Token
 from rag.core.definitions import ExtractiveGenerator as Definition
+from rag.core.records import Passage
+
+_MARKUP = re.compile(r"[*_`\[\]<>]")
 
 # Weights of a piece's own words, and of the words of its place: title and headings say what a
 # sentence is about without repeating it.
 _OWN, _PLACED = 0.6, 0.4
 # What a passage loses for each rank behind the first, at most so much.
 _RANK, _RANKS = 0.04, 10
-# Below this, a piece shares words with the question, but not its subject. Chosen on four public sets
-# of short questions: 97 % of those whose page was among the passages pass, and of questions on
-# another field entirely 41 %, which the retriever's own floor has to keep away.
+# Below this, a piece shares words with the question, but not its subject. Chosen on four public
+# sets of short questions: 97 % of those whose page was among the passages pass, and of questions
+# on another field entirely 41 %, which the retriever's own floor has to keep away.
 _SUBJECT = 0.35
 # A piece worse than this share of the best one is left out, and so is one this like another.
 _WORTH, _SAME = 0.65, 0.8
@@ -31,6 +36,7 @@ class _Candidate:
     piece: Piece
     number: int
     language: str
+    heading: str
     place: tuple[int, int]
     words: Terms
     subject: float
@@ -88,6 +94,7 @@ def _of_passage(each: Numbered, rank: int, overlap: Overlap) -> Iterator[_Candid
     passage = each.passage
     place = terms(" ".join((passage.title, *passage.heading_path)))
     placed = overlap.share(place)
+    heading = _heading(passage)
     loss = 1 - _RANK * min(rank, _RANKS)
     for ordinal, piece in enumerate(pieces(passage.text)):
         if piece.text.endswith("?"):
@@ -98,6 +105,7 @@ def _of_passage(each: Numbered, rank: int, overlap: Overlap) -> Iterator[_Candid
             piece=piece,
             number=each.number,
             language=passage.language,
+            heading=heading,
             place=(rank, ordinal),
             words=words,
             subject=overlap.subject(words | place),
@@ -128,12 +136,25 @@ def _alike(one: _Candidate, other: _Candidate) -> bool:
 
 
 def _quoted(chosen: Sequence[_Candidate]) -> Iterator[str]:
-    """Each quote with its number, as Markdown that follows what came before."""
+    """Each quote with its number, as Markdown that follows what came before.
+
+    A passage's title stands over its quotes: it says where a quote comes from, and keeps two
+    lists apart that Markdown would run into one.
+    """
     former: _Candidate | None = None
     for each in chosen:
-        close = former is not None and former.piece.kind == each.piece.kind == "sentence"
-        yield ("\n" if close else "\n\n") + _quote(each)
+        if former is None or former.number != each.number:
+            yield f"\n\n**{each.heading}**\n\n{_quote(each)}"
+        else:
+            close = former.piece.kind == each.piece.kind == "sentence"
+            yield ("\n" if close else "\n\n") + _quote(each)
         former = each
+
+
+def _heading(passage: Passage) -> str:
+    """The passage's title, as text that Markdown takes for nothing else."""
+    title = one_line(passage.title) or passage.record_id
+    return unnumbered(_MARKUP.sub(r"\\\g<0>", title))
 
 
 def _quote(each: _Candidate) -> str:

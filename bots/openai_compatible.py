@@ -70,7 +70,7 @@ class OpenAiGenerator:
         """Where the definition says that the service stands."""
         return self._definition.egress
 
-    async def stream(self, prompt: Prompt) -> Speech:
+    def stream(self, prompt: Prompt) -> Speech:
         """Speak.
 
         Raises:
@@ -79,15 +79,12 @@ class OpenAiGenerator:
             BadQuestion: the question is too long, even without a passage.
         """
         deadline = Deadline(self._definition.timeouts.total)
-        attempts = persist(
+        return persist(
             lambda: self._attempt(prompt, deadline),
             retry=self._definition.retry,
             deadline=deadline,
             name=self._name,
         )
-        async with aclosing(attempts):
-            async for item in attempts:
-                yield item
 
     async def ping(self) -> None:
         """Return when the service lists its models.

@@ -51,7 +51,7 @@ class TgiGenerator:
         """Where the definition says that the server stands."""
         return self._definition.egress
 
-    async def stream(self, prompt: Prompt) -> Speech:
+    def stream(self, prompt: Prompt) -> Speech:
         """Speak.
 
         Raises:
@@ -60,15 +60,12 @@ class TgiGenerator:
             BadQuestion: the question is too long, even without a passage.
         """
         deadline = Deadline(self._definition.timeouts.total)
-        attempts = persist(
+        return persist(
             lambda: self._attempt(prompt, deadline),
             retry=self._definition.retry,
             deadline=deadline,
             name=self._name,
         )
-        async with aclosing(attempts):
-            async for item in attempts:
-                yield item
 
     async def ping(self) -> None:
         """Return when `/health` says that the model is up.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import repeat, takewhile
+from itertools import takewhile
 from typing import Protocol
 from urllib.parse import quote
 
@@ -29,6 +29,15 @@ class _Draft:
     text: str
     path: tuple[str, ...]
     anchor: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Sections that are cut together; their one language only where the record names none."""
+
+    sections: tuple[Section, ...]
+    language: Language = "de"
 
 
 class Chunker:
@@ -50,18 +59,18 @@ class Chunker:
         """The record's passages in reading order; none for one with neither text nor title.
 
         A record without text gives its title. Where the record names no language, each passage's
-        own is detected.
+        own is detected, and sections of two languages are not joined.
 
         Raises:
             BadInput: the embedder's prefix leaves no room.
         """
         title = " ".join(_readable(record.title).split())
         text = _readable(record.text)
-        drafts = list(self._drafts(title, text)) or list(self._drafts(title, title))
-        languages = self._languages(record, text, drafts)
+        drafts = self._drafts(title, text, record.language)
+        if not drafts:
+            drafts = self._drafts(title, title, record.language)
         return [
-            _passage(record, ordinal, draft, title=title, language=language)
-            for ordinal, (draft, language) in enumerate(zip(drafts, languages, strict=True))
+            _passage(record, ordinal, draft, title=title) for ordinal, draft in enumerate(drafts)
         ]
 
     @cached_property
@@ -69,38 +78,64 @@ class Chunker:
         limit = min(self._chunking.max_tokens, self._embedder.max_tokens)
         return Ruler(self._embedder.count_tokens, limit)
 
-    def _drafts(self, title: str, text: str) -> Iterator[_Draft]:
-        for group in self._grouped(title, sections(text)):
-            spot = place(title, _common(group), self._ruler)
-            units = list(self._units(group, spot, title))
-            fits = partial(self._fits, spot.path)
-            for run in packed(units, self._room(spot), self._ruler, fits):
-                yield _Draft(text=written(run), path=spot.path, anchor=run[0].anchor)
+    def _drafts(self, title: str, text: str, language: str | None) -> list[_Draft]:
+        parts = sections(text)
+        if language:
+            spoken = [_Group(sections=(part,)) for part in parts]
+        else:
+            usual = self._detect(text)
+            spoken = [self._spoken(part, usual) for part in parts]
+        groups = self._joined(title, spoken)
+        return [draft for group in groups for draft in self._cut(group, title, language)]
+
+    def _cut(self, group: _Group, title: str, language: str | None) -> Iterator[_Draft]:
+        spot = place(title, _common(group.sections), self._ruler)
+        units = list(self._units(group, spot, title))
+        fits = partial(self._fits, spot.path)
+        for run in packed(units, self._room(spot), self._ruler, fits):
+            text = written(run)
+            own = "\n".join([*spot.path[1:], text])
+            told = language or self._detect(own, default=group.language)
+            yield _Draft(text=text, path=spot.path, anchor=run[0].anchor, language=told)
 
     def _fits(self, path: Sequence[str], text: str) -> bool:
         return self._ruler.fits(embedded_text(path, text))
 
     # --- small sections are joined ------------------------------------------------------------
 
-    def _grouped(self, title: str, parts: Sequence[Section]) -> Iterator[list[Section]]:
-        group: list[Section] = []
-        size = 0
-        for part in parts:
-            added = self._section_size(part)
-            if group and not (
-                _are_near(group[-1], part)
-                and min(size, added) < self._chunking.min_tokens
-                and size + added <= self._room(place(title, _common([*group, part]), self._ruler))
-            ):
-                yield group
-                group, size = [], 0
-            group.append(part)
-            size += added
-        if group:
-            yield group
+    def _spoken(self, part: Section, usual: Language) -> _Group:
+        own = "\n".join([part.path[-1].text if part.path else "", *_texts(part)])
+        return _Group(sections=(part,), language=self._detect(own, default=usual))
 
-    def _section_size(self, section: Section) -> int:
-        texts = [*(h.line() for h in section.new), *(b.source for b in section.blocks)]
+    def _joined(self, title: str, groups: Sequence[_Group]) -> Iterator[_Group]:
+        joined: _Group | None = None
+        size = 0
+        for group in groups:
+            added = self._size(group)
+            if joined is None:
+                joined, size = group, added
+            elif self._belong_together(joined, size, group, added, title):
+                both = (*joined.sections, *group.sections)
+                joined, size = replace(joined, sections=both), size + added
+            else:
+                yield joined
+                joined, size = group, added
+        if joined is not None:
+            yield joined
+
+    def _belong_together(
+        self, before: _Group, size: int, after: _Group, added: int, title: str
+    ) -> bool:
+        """Whether one of both is small, and they are near, of one language, and fit a passage."""
+        if min(size, added) >= self._chunking.min_tokens or before.language != after.language:
+            return False
+        if not _are_near(before.sections[-1], after.sections[0]):
+            return False
+        path = _common([*before.sections, *after.sections])
+        return size + added <= self._room(place(title, path, self._ruler))
+
+    def _size(self, group: _Group) -> int:
+        texts = [text for section in group.sections for text in _texts(section)]
         return sum(self._ruler.size(text) + self._ruler.gap for text in texts)
 
     def _room(self, spot: Place) -> int:
@@ -108,9 +143,9 @@ class Chunker:
 
     # --- long ones are divided ----------------------------------------------------------------
 
-    def _units(self, group: Sequence[Section], spot: Place, title: str) -> Iterator[Unit]:
+    def _units(self, group: _Group, spot: Place, title: str) -> Iterator[Unit]:
         room = self._room(spot)
-        for section in group:
+        for section in group.sections:
             anchor = _anchor(section, title)
             for heading in section.new:
                 if heading.source and heading not in spot.shown:
@@ -121,14 +156,9 @@ class Chunker:
                 for unit in units_of(block, room, self._ruler):
                     yield replace(unit, anchor=anchor)
 
-    def _languages(self, record: Record, text: str, drafts: Sequence[_Draft]) -> Iterator[str]:
-        if record.language:
-            yield from repeat(record.language, len(drafts))
-            return
-        usual = self._detect(text)
-        for draft in drafts:
-            own = "\n".join([*draft.path[1:], draft.text])
-            yield self._detect(own, default=usual)
+
+def _texts(section: Section) -> list[str]:
+    return [*(each.line() for each in section.new), *(each.source for each in section.blocks)]
 
 
 def _common(group: Sequence[Section]) -> tuple[Heading, ...]:
@@ -144,13 +174,13 @@ def _are_near(before: Section, after: Section) -> bool:
 
 def _anchor(section: Section, title: str) -> str:
     """Where a reader finds the section; none at the top of the page."""
-    headings = section.path or section.new
+    headings = section.path if section.blocks else section.new
     if not headings or (len(headings) == 1 and is_title(headings[0].text, title)):
         return ""
     return headings[-1].anchor
 
 
-def _passage(record: Record, ordinal: int, draft: _Draft, *, title: str, language: str) -> Passage:
+def _passage(record: Record, ordinal: int, draft: _Draft, *, title: str) -> Passage:
     has_place = record.url and draft.anchor and "#" not in record.url
     return Passage(
         record_id=record.id,
@@ -159,7 +189,7 @@ def _passage(record: Record, ordinal: int, draft: _Draft, *, title: str, languag
         title=title or next(iter(draft.path), ""),
         url=f"{record.url}#{quote(draft.anchor)}" if has_place else record.url,
         heading_path=draft.path,
-        language=language,
+        language=draft.language,
         kind=record.kind,
         source=record.source,
         labels=record.labels,

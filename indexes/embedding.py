@@ -141,8 +141,8 @@ def _load(folder: ModelFolder, definition: EmbedderDefinition) -> "SentenceTrans
         _forbid_the_hub()
     try:
         # Five seconds of imports, which most commands do without.
+        import sentence_transformers  # noqa: PLC0415
         import torch  # noqa: PLC0415
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     except ImportError as error:
         raise Unavailable(
             f"Embedding needs a package that is not installed: {error.name}.",
@@ -150,8 +150,9 @@ def _load(folder: ModelFolder, definition: EmbedderDefinition) -> "SentenceTrans
         ) from error
     if definition.threads:
         torch.set_num_threads(definition.threads)
+    _demand_device(definition.device)
     try:
-        model: SentenceTransformer = SentenceTransformer(
+        model: SentenceTransformer = sentence_transformers.SentenceTransformer(
             str(folder.path),
             device=definition.device,
             local_files_only=True,
@@ -163,13 +164,30 @@ def _load(folder: ModelFolder, definition: EmbedderDefinition) -> "SentenceTrans
             f"The embedding model in {folder.path} can't be loaded: {error}.",
             mend="Get the model again, or name another one in rag.yaml, under embedders.",
         ) from error
-    if model.get_embedding_dimension() != folder.dimension:
+    _demand_dimension(model, folder)
+    return model
+
+
+def _demand_device(device: str) -> None:
+    import torch  # noqa: PLC0415
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise Unavailable(
+            f"The device “{device}”, on which to embed, is not there: {error}.",
+            mend="Set device: cpu in rag.yaml, under embedders.",
+        ) from error
+
+
+def _demand_dimension(model: "SentenceTransformer", folder: ModelFolder) -> None:
+    made = model.get_embedding_dimension()
+    if made != folder.dimension:
         raise Damaged(
-            f"The embedding model in {folder.path} makes vectors of another length "
-            f"({model.get_embedding_dimension()}) than its files say ({folder.dimension}).",
+            f"The embedding model in {folder.path} makes vectors of another length ({made}) "
+            f"than its files say ({folder.dimension}).",
             mend="Get the model again.",
         )
-    return model
 
 
 def _forbid_the_hub() -> None:

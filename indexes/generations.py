@@ -13,6 +13,7 @@ draft.py writes.
 """
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,8 +140,12 @@ class EdgeStore:
                 f"The index “{self._name}” was built with other settings of embedder or facets.",
                 mend="Run “rag sync” to build it anew.",
             )
-        with durable.disk_errors(self._folder):
+        try:
             return Shard.load(folder / "shard")
+        except Exception as error:
+            if not durable.is_full(error):
+                raise
+            return Shard.load_from_full_disk(folder / "shard")
 
 
 class _Open:
@@ -150,8 +155,9 @@ class _Open:
         self.index = index
         self.users = 0
         self._shard = shard
-        self._handle = handle
         self._is_retired = False
+        # Also for a store that is dropped without a word: else nobody could prune its version.
+        self._let_go = weakref.finalize(self, lock.release, handle)
 
     def retire(self) -> None:
         self._is_retired = True
@@ -160,4 +166,4 @@ class _Open:
     def close_if_unused(self) -> None:
         if self._is_retired and self.users == 0:
             self._shard.close()
-            lock.release(self._handle)
+            self._let_go()

@@ -148,12 +148,12 @@ def blocks(text: str) -> list[Block]:
 def items(source: str) -> list[Item]:
     """The items of a list block, in order; their sources joined by their gaps are the block's."""
     lines = source.split("\n")
-    starts = {
+    starts = [
         token.map[0]
         for token in _parser().parse(source)
         if token.type == "list_item_open" and token.level == 1 and token.map
-    }
-    cuts = [*sorted(starts | {0}), len(lines)]
+    ]
+    cuts = [0, *starts[1:], len(lines)]
     return [_item(lines[start:end]) for start, end in pairwise(cuts)]
 
 

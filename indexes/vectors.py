@@ -97,10 +97,8 @@ class VectorCache:
             return work(database)
 
     def _put_aside(self) -> None:
-        # The journal goes first: SQLite would play an old one back into the new file.
-        name = self._path.name
-        self._path.with_name(f"{name}-journal").unlink(missing_ok=True)
-        self._path.replace(self._path.with_name(f"{name}.damaged"))
+        # No journal is left behind: SQLite plays one back before it finds the file damaged.
+        self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
 
     def _named(self, error: sqlite3.Error | OSError) -> RetryLater:
         folder = self._path.parent

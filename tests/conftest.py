@@ -1,7 +1,10 @@
 """What every test shares: no network in unit tests, and deselection of what can't run here."""
 
 import os
+import shutil
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if outside:
         config.hook.pytest_deselected(items=outside)
         items[:] = [item for item in items if item not in outside]
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder for tests that write many versions of an index: in memory, where there is room.
+
+    Only tests of durability need a disk.
+    """
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30
+    with tempfile.TemporaryDirectory(dir=memory if has_room else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -4,25 +4,17 @@ from pathlib import Path
 
 from indexes import durable
 from indexes.generations import EdgeStore
-from indexes.schema import IndexSchema
-from rag.core.definitions import Chunking, Facet
+from rag.core.definitions import Facet
 from rag.core.records import Labels, Record
-from tests.contracts.index_material import EMBEDDER, PUBLIC, store_all
+from tests.contracts.index_material import PUBLIC, store_all
+from tests.engines import edge
 
 STAFF: Labels = frozenset({"staff"})
 
 
-def schema(facet: str = "level") -> IndexSchema:
-    return IndexSchema(
-        embedder=EMBEDDER.key,
-        dimension=EMBEDDER.dimension,
-        chunking=Chunking(),
-        facets={facet: Facet()},
-    )
-
-
 def opened(folder: Path, *, keep: int = 3, facet: str = "level") -> EdgeStore:
-    return EdgeStore("campus", folder, schema(facet), keep=keep, hnsw_ef=64)
+    """A new store, as another process would open it."""
+    return edge(folder, {facet: Facet()}, keep=keep)
 
 
 def put(folder: Path, *records: Record, keep: int = 3) -> str:

@@ -12,7 +12,7 @@ from rag.core.contracts import Embedder, IndexStore, Progress, Silent, Source
 from rag.core.definitions import SweepGuard
 from rag.core.errors import BadDocument
 from rag.core.records import Labels, Passage, Record
-from tests.contracts.index_material import embed
+from tests.contracts.index_material import embed, everything
 from tests.fakes import HashEmbedder, ListSource
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -64,10 +64,10 @@ class Bench:
             writer.publish()
         return report
 
-    def passages(self, labels: Labels) -> set[Passage]:
-        """What the labels see in the live version."""
+    def passages(self, labels: Labels) -> dict[str, Passage]:
+        """What the labels see in the live version, by id."""
         with self.store.pin() as index:
-            return set(index.scroll(labels=labels))
+            return everything(index, labels)
 
     def texts(self, labels: Labels = frozenset({"public"})) -> dict[str, str]:
         """Key and text of every visible record, passages joined."""

@@ -346,7 +346,7 @@ _LAST_WORDS: Mapping[str, bytes] = {
     "garbage": b"data: {broken\n\n",
     "alien": b'data: ["no", "chunk"]\n\n',
     "huge": b"data: " + b"x" * 2_000_000,
-    "silent": b"data: [DONE]\n\n",  # as TGI before 2.4 hid a failure
+    "silent": b"data: [DONE]\n\n",  # as older versions hid a failure
 }
 
 

@@ -4,8 +4,10 @@ A shard has no write-ahead log: what was not flushed dies with the process, and 
 processes may read it. That only one writes is seen to by the generations above.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from qdrant_edge import (
@@ -45,6 +47,8 @@ _TYPES: dict[FacetType, PayloadSchemaType] = {
     "date": PayloadSchemaType.Datetime,
 }
 _PAGE = 1000
+_CONFIG = "edge_config.json"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is our own
 
 
 class Shard:
@@ -86,6 +90,18 @@ class Shard:
                 f"The index in {folder} can't be opened: {error}.",
                 mend="Name another generation in CURRENT, or delete the index and run “rag sync”.",
             ) from error
+
+    @classmethod
+    def load_from_full_disk(cls, folder: Path) -> "Shard":
+        """Open a shard for reading where the small file that opening writes finds no room.
+
+        Raises:
+            Damaged: it can't be opened.
+        """
+        with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as view:
+            shutil.copy(folder / _CONFIG, view)
+            (Path(view) / "segments").symlink_to(folder / "segments")
+            return cls.load(Path(view))
 
     def upsert(self, passages: Sequence[EmbeddedPassage]) -> None:
         """Insert or replace the points of the passages."""

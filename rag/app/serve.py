@@ -17,4 +17,12 @@ def serve(campus: Campus, *, host: str, port: int, allow_open: bool) -> None:
     definition = campus.settings.rag.http.identity
     check_binding(host, definition, allow_open=allow_open)
     app = create_app(campus, identity=KeyIdentity(definition))
-    uvicorn.run(app, host=host, port=port, log_level="info", server_header=False)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="info",
+        server_header=False,
+        # An answer that is being spoken may end; one that hangs must not keep the process.
+        timeout_graceful_shutdown=5,
+    )

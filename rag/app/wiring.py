@@ -53,6 +53,7 @@ class Campus:
         self._data = data
         self.bot = cache(self._bot)
         self.retriever = cache(self._retriever)
+        self.speakers = cache(self._speakers)
         self.store = cache(self._store)
         self.embedder = cache(self._embedder)
         self.generator = cache(self._generator)
@@ -101,45 +102,52 @@ class Campus:
         return self._runs
 
     def pings(self) -> Mapping[str, Ping]:
-        """Every part that a bot needs, with the call that proves it can serve."""
+        """Every part that a bot needs, with the call that proves it can serve.
+
+        Of a bot's generators one is enough: that is what fallbacks are for.
+        """
         pings: dict[str, Ping] = {}
-        for bot in self.settings.bots.values():
+        for name, bot in self.settings.bots.items():
             index = self.settings.indexes[bot.index]
             pings[f"index {bot.index}"] = _threaded(self.store(bot.index))
             pings[f"embedder {index.embedder}"] = _threaded(self.embedder(index.embedder))
-            for name in (bot.generator, *bot.fallbacks):
-                pings[f"generator {name}"] = self.generator(name).ping
+            pings[f"generators of {name}"] = self.speakers(name).ping
         return pings
 
     def warm(self) -> None:
-        """Load every model that the bots need, so that the first person does not wait for it."""
-        for bot in self.settings.bots.values():
+        """Build every bot and load its models, so that mistakes show now and nobody waits later."""
+        for name, bot in self.settings.bots.items():
+            self.bot(name)
             self.embedder(self.settings.indexes[bot.index].embedder).embed_query("warm")
 
     # --- building --------------------------------------------------------------------------
 
     def _bot(self, name: str) -> Answerer:
         from bots.bot import Bot
-        from bots.chain import FallbackChain
         from bots.prompt import PromptTemplate
-        from bots.redaction import PatternRedactor
 
         definition = self._bot_definition(name)
-        speakers = (definition.generator, *definition.fallbacks)
         prompts = self.settings.prompts
         return Bot(
             name=name,
             definition=definition,
             retriever=self.retriever(name),
-            generator=FallbackChain(
-                [self.generator(each) for each in speakers],
-                policy=definition.egress,
-                redactor=PatternRedactor(),
-            ),
+            generator=self.speakers(name),
             template=PromptTemplate(
                 de=prompts / f"{definition.prompt}.de.j2", en=prompts / f"{definition.prompt}.en.j2"
             ),
             detect=detect,
+        )
+
+    def _speakers(self, bot: str) -> Generator:
+        from bots.chain import FallbackChain
+        from bots.redaction import PatternRedactor
+
+        definition = self._bot_definition(bot)
+        return FallbackChain(
+            [self.generator(each) for each in (definition.generator, *definition.fallbacks)],
+            policy=definition.egress,
+            redactor=PatternRedactor(),
         )
 
     def _retriever(self, bot: str) -> Retriever:
@@ -217,9 +225,8 @@ class Campus:
     def sync_tools(self, index: str, progress: Progress) -> Tools:
         """What a sync of the index works with."""
         from indexes.chunking import Chunker
-        from indexes.vectors import CachedEmbedder, VectorCache
-
         from indexes.edge.bm25 import encode_passage
+        from indexes.vectors import CachedEmbedder, VectorCache
 
         definition = self._index_definition(index)
         embedder = self.embedder(definition.embedder)

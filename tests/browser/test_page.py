@@ -243,12 +243,15 @@ def test_tokens_are_shown_while_they_come(visit: Visit, campus: FakeCampus) -> N
 def test_stopping_ends_the_generation_and_keeps_what_came(visit: Visit, campus: FakeCampus) -> None:
     campus.it.script = lambda *_: [Token(text="Erst das"), 60.0]
     visit.open()
-    for stop in (lambda: visit.page.click("#stop"), lambda: visit.page.keyboard.press("Escape")):
+    for by_key in (False, True):
         campus.it.ended.clear()
         visit.page.fill("#question", "eduroam?")
         visit.page.press("#question", "Enter")
         expect(visit.page.locator(visit.last + ".text")).to_have_text("Erst das")
-        stop()
+        if by_key:
+            visit.page.keyboard.press("Escape")
+        else:
+            visit.page.click("#stop")
         assert campus.it.ended.wait(5)
         expect(visit.page.locator(visit.last + ".verdict")).to_contain_text("Gestoppt")
         expect(visit.page.locator(visit.last + ".text")).to_have_text("Erst das")
@@ -462,6 +465,8 @@ RENDERED = [
     ("`a **b**` ``x`y``", "<p><code>a **b**</code> <code>x`y</code></p>"),
     ("- a\n- b\n  - c\n\nd", "<ul><li>a</li><li><p>b</p><ul><li>c</li></ul></li></ul><p>d</p>"),
     ("3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'),
+    ("1. a\n2. b\n\n1. c", '<ol start="1"><li>a</li><li>b</li></ol><ol start="1"><li>c</li></ol>'),
+    ("1. a\n\n1. b", '<ol start="1"><li>a</li><li>b</li></ol>'),
     ("## T\nx", "<h4>T</h4><p>x</p>"),
     ("> a\n> b", "<blockquote><p>a\nb</p></blockquote>"),
     ("```sh\na < b\n", '<pre tabindex="0"><code>a &lt; b\n</code></pre>'),

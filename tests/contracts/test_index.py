@@ -4,22 +4,18 @@ The vendor's in-process client stands in for a Qdrant server here: the same call
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from qdrant_client import QdrantClient
 
-from indexes.generations import EdgeStore
 from indexes.revocations import RevocationLog
-from indexes.schema import IndexSchema
-from indexes.server.store import ServerStore
-from rag.core.contracts import Hit, IndexStore, SearchRequest
-from rag.core.definitions import Chunking, Facet, ServerEngine
+from rag.core.contracts import Hit, SearchRequest
 from rag.core.errors import RagError
 from rag.core.filters import Eq, Range
 from rag.core.records import Labels, Record
+from tests import engines
 from tests.contracts import index_contract as reading
 from tests.contracts import index_faults as faults
 from tests.contracts import index_filter_contract as filtering
@@ -37,22 +33,10 @@ pytestmark = [
 CHECKS = (*writing.CHECKS, *reading.CHECKS, *filtering.CHECKS)
 
 
-def schema(facets: dict[str, Facet]) -> IndexSchema:
-    return IndexSchema(
-        embedder=material.EMBEDDER.key,
-        dimension=material.EMBEDDER.dimension,
-        chunking=Chunking(),
-        facets=facets,
-    )
-
-
 def edge(folder: Path) -> Engine:
-    def opener(facets: dict[str, Facet]) -> Callable[[], IndexStore]:
-        return lambda: EdgeStore("campus", folder, schema(facets), keep=3, hnsw_ef=64)
-
     return Engine(
-        open=opener(material.FACETS),
-        open_other=opener(material.OTHER_FACETS),
+        open=lambda: engines.edge(folder),
+        open_other=lambda: engines.edge(folder, material.OTHER_FACETS),
         revoked=lambda: revoked(folder),
         in_place=False,
     )
@@ -60,20 +44,9 @@ def edge(folder: Path) -> Engine:
 
 def server(folder: Path) -> Engine:
     client = QdrantClient(":memory:")
-
-    def opener(facets: dict[str, Facet]) -> Callable[[], IndexStore]:
-        return lambda: ServerStore(
-            "campus",
-            folder,
-            schema(facets),
-            engine=ServerEngine(kind="server", url="http://qdrant.invalid:6333"),
-            keep=3,
-            connect=lambda: client,
-        )
-
     return Engine(
-        open=opener(material.FACETS),
-        open_other=opener(material.OTHER_FACETS),
+        open=lambda: engines.server(folder, client=client),
+        open_other=lambda: engines.server(folder, material.OTHER_FACETS, client=client),
         revoked=lambda: revoked(folder),
         in_place=True,
     )
@@ -89,15 +62,15 @@ ENGINES = {"edge": edge, "server": server}
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_engine(engine: str, check: Check, tmp_path: Path) -> None:
-    check(ENGINES[engine](tmp_path / "campus"))
+def test_engine(engine: str, check: Check, quick_path: Path) -> None:
+    check(ENGINES[engine](quick_path / "campus"))
 
 
-def test_both_engines_agree(tmp_path: Path) -> None:
+def test_both_engines_agree(quick_path: Path) -> None:
     """The same ids up to ties, and the same scores, under exact search."""
     chance = random.Random(20261101)
     records = [_random_record(chance, number) for number in range(150)]
-    stores = [make(tmp_path / name).open() for name, make in ENGINES.items()]
+    stores = [make(quick_path / name).open() for name, make in ENGINES.items()]
     for store in stores:
         material.store_all(store, *records)
         # Deleted and changed points must leave no trace in the statistics of words.
@@ -223,7 +196,7 @@ def test_every_sentence_has_a_planted_fault() -> None:
 
 
 @pytest.mark.parametrize(("check", "fault"), FAULTS)
-def test_the_contract_catches_the_fault(check: Check, fault: type, tmp_path: Path) -> None:
+def test_the_contract_catches_the_fault(check: Check, fault: type, quick_path: Path) -> None:
     make = edge if check in SEALED_ONLY else server
     with pytest.raises((AssertionError, pytest.fail.Exception, RagError)):
-        check(faults.spoil(make(tmp_path / "campus"), fault))
+        check(faults.spoil(make(quick_path / "campus"), fault))

@@ -12,7 +12,7 @@ from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Token
 from rag.core.definitions import ApiKey, HttpSettings, Identity
 from rag.core.errors import RetryLater, StreamBroken
-from tests.fakes_http import FakeCampus, answer, refusal, spoken
+from tests.fakes_http import FakeCampus, Step, answer, refusal, spoken
 from tests.live_server import serving
 
 KEY = "helpdesk-key-0123456789"
@@ -127,7 +127,7 @@ def test_a_broken_stream_raises(client: openai.OpenAI, campus: FakeCampus) -> No
 
 
 def test_a_retrying_client_gets_its_answer(campus: FakeCampus) -> None:
-    tries = iter([[RetryLater("down", after=0.1)], [answer()]])
+    tries: Iterator[list[Step]] = iter([[RetryLater("down", after=0.1)], [answer()]])
     campus.it.script = lambda *_: next(tries)
     app = create_app(campus, identity=KeyIdentity(Identity()))
     with (

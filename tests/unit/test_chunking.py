@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from indexes.chunking import Chunker
 from indexes.embedding import SentenceTransformerEmbedder
+from indexes.sentences import sentences
 from rag.core.definitions import Chunking, EmbedderDefinition, Language
 from rag.core.errors import BadInput
 from rag.core.records import Passage, Record
@@ -239,9 +240,10 @@ def test_joined_sections_keep_the_limit() -> None:
 
 def test_a_heading_with_nothing_under_it_stays_in_its_place() -> None:
     text = "# A\n\nEins.\n\n## Offen\n\n# B\n\nZwei.\n\n## Siehe auch"
-    passages = chunker(min_tokens=0)(record(text))
+    passages = chunker(min_tokens=0)(record(text, url="https://wiki.example/"))
     assert texts(passages) == ["Eins.", "## Offen", "Zwei.", "## Siehe auch"]
     assert paths(passages) == [("A",), ("A",), ("B",), ("B",)]
+    assert passages[1].url.endswith("#offen")
 
 
 def test_a_path_takes_at_most_a_third() -> None:
@@ -260,21 +262,38 @@ def test_a_path_takes_at_most_a_third() -> None:
 
 
 def test_a_paragraph_is_divided_between_sentences() -> None:
-    sentences = [sentence(n) for n in range(8)]
-    passages = chunker(max_tokens=44)(record(" ".join(sentences)))
-    assert texts(passages) == [" ".join(sentences[:4]), " ".join(sentences[4:])]
+    parts = [sentence(n) for n in range(8)]
+    passages = chunker(max_tokens=44)(record(" ".join(parts)))
+    assert texts(passages) == [" ".join(parts[:4]), " ".join(parts[4:])]
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "Das gilt z. B. ab dem 1. Oktober für ca. 14.000 Studierende lt. § 3 Abs. 2 der Satzung.",
-        "Ask Dr. Smith, e.g. by mail, in Bldg. No. 4 at 5 p.m. on Oct. 3 or later in June.",
+        "Ask Dr. Smith, e.g. by mail, in room No. 4 at 5 p.m. on Oct. 3 or in June.",
+        "Version 2.1. der Datei liegt auf a.example.",
+        "Siehe Nr. 5, S. 12 und Prof. A. Müller, d. h. oben.",
     ],
 )
-def test_abbreviations_end_no_sentence(text: str) -> None:
-    passages = chunker(max_tokens=34)(record(f"{text} {text}"))
-    assert texts(passages) == [text, text]
+def test_abbreviations_and_numbers_end_no_sentence(text: str) -> None:
+    assert sentences(f"{text} {text}") == [("", text), (" ", text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Wirklich? Ja! Gut… Ende.", 4),
+        ("Das war 2024. Danach kam „mehr“. »Gut.« (Ja.) *Nein.*", 5),
+        ("Öffnen. Ändern. Übernehmen.", 3),
+        ("ohne Punkt und Ende", 1),
+        (" ", 0),
+    ],
+)
+def test_other_marks_end_a_sentence(text: str, count: int) -> None:
+    found = sentences(text)
+    assert len(found) == count
+    assert "".join(gap + sentence for gap, sentence in found) == text.strip()
 
 
 def test_passages_of_one_section_are_of_like_size() -> None:
@@ -360,6 +379,20 @@ def test_a_word_that_is_too_long_is_cut_inside() -> None:
     assert len(passages) > 8
 
 
+def test_pieces_of_one_line_are_not_put_on_two() -> None:
+    line = " ".join(["x" * 60] * 5 + ["a"] * 60)
+    passages = chunker(max_tokens=32)(record(f"```\n{line}\n```"))
+    bodies = [text.split("\n")[1:-1] for text in texts(passages)]
+    assert [len(body) for body in bodies] == [1] * len(bodies)
+    assert " ".join(body[0] for body in bodies) == line
+
+
+def test_deep_lists_with_long_numbers_leave_room_for_their_text() -> None:
+    text = "123456789. " * 12 + "wort " * 100
+    passages = chunker(letters, max_tokens=40)(record(text))
+    assert ink("".join(texts(passages))) == ink(text)
+
+
 def test_what_counts_as_one_token_is_not_endless() -> None:
     passages = chunker(max_tokens=32)(record("x" * 100_000))
     assert "".join(texts(passages)) == "x" * 100_000
@@ -430,8 +463,19 @@ def test_each_section_has_its_own_language() -> None:
     german = "Diese Veranstaltung führt in die Grundlagen der Statistik ein und endet mit Klausur."
     english = "This course is an introduction to statistics and closes with a written exam."
     text = f"## Inhalt\n\n{german}\n\n## Content\n\n{english}\n\n## 802.11\n\n42"
-    cut = Chunker(Chunking(min_tokens=0), Counting(words), detect)
-    assert [p.language for p in cut(record(text, title="Statistik"))] == ["de", "en", "de"]
+    cut = Chunker(Chunking(), Counting(words), detect)
+    passages = cut(record(text, title="Statistik"))
+    assert [passage.language for passage in passages] == ["de", "en", "de"]
+    assert texts(passages) == [german, english, "42"]
+    assert len(cut(record(text, title="Statistik", language="de"))) == 1
+
+
+def test_a_page_of_two_languages_without_headings_is_told_by_passage() -> None:
+    german = "Nach der Anmeldung erhalten Sie eine Bestätigung an Ihre Adresse. " * 3
+    english = "After your registration you get a confirmation sent to your address. " * 3
+    cut = Chunker(Chunking(max_tokens=40), Counting(words), detect)
+    passages = cut(record(f"{german}\n\n{english}"))
+    assert [passage.language for passage in passages] == ["de", "en"]
 
 
 def test_a_title_alone_is_a_passage() -> None:

@@ -130,7 +130,10 @@ async def test_no_word_is_invented(texts: list[str]) -> None:
     passages = [passage(text, key=f"{n}.md") for n, text in enumerate(texts)]
     text = await quoted(prompt(*passages, question="VPN Handy Passwort?"))
     known = " ".join(texts)
+    titles = {f"**{each.title}**" for each in passages}
     for line in text.splitlines()[1:]:
+        if line in titles:
+            continue
         bare = re.sub(r"(?<!\\)\[\d+\]", "", line.removeprefix("- ")).replace("\\", "")
         for word in bare.split():
             assert word in known or word.strip("`") == ""

@@ -1,5 +1,6 @@
 """Sealed generations on disk: the pointer, pinned readers, pruning, and damage."""
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -20,9 +21,9 @@ from tests.generations import opened, put, roll_back, seen
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(quick_path: Path) -> Path:
     # What stands in a URI for something else must not do so here.
-    return tmp_path / "a b?c#d%20" / "campus"
+    return quick_path / "a b?c#d%20" / "campus"
 
 
 @contextmanager
@@ -60,6 +61,14 @@ def test_a_pinned_version_outlives_pruning(folder: Path) -> None:
     put(folder, make("a", "last"), keep=1)
     # The other reader let the first go only when it turned to the fifth, which it reads now.
     assert generations(folder) == ["g000005", "g000006"]
+
+
+def test_a_dropped_store_keeps_nothing(folder: Path) -> None:
+    put(folder, make("a"))
+    assert seen(opened(folder)).keys() == {"wiki:a"}
+    gc.collect()
+    put(folder, make("b"), keep=1)
+    assert generations(folder) == ["g000002"]
 
 
 def test_many_threads_read_while_versions_change(folder: Path) -> None:

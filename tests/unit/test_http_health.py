@@ -10,7 +10,7 @@ from rag.app.http.app import create_app
 from rag.app.http.health import Readiness
 from rag.app.http.identity import KeyIdentity
 from rag.core.definitions import Identity
-from rag.core.errors import Damaged, RetryLater, Unavailable
+from rag.core.errors import BadInput, Damaged, RetryLater, Unavailable
 from tests.fakes_http import FakeCampus
 
 HOST = "qdrant-7.internal"
@@ -65,6 +65,22 @@ async def test_not_ready_when_one_part_is_not_and_its_words_stay_inside(
     }
     assert HOST not in response.text
     assert HOST in caplog.text
+
+
+async def test_parts_that_can_not_be_built_are_not_ready(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    campus = FakeCampus()
+
+    def broken() -> None:
+        raise BadInput("TGI_KEY is not set")
+
+    monkeypatch.setattr(campus, "pings", broken)
+    response = await get(campus, "/readyz")
+    assert response.status_code == 503
+    assert response.json()["parts"] == {"configuration": "failed"}
+    assert "TGI_KEY" not in response.text
+    assert "TGI_KEY" in caplog.text
 
 
 async def test_parts_are_asked_at_the_same_time() -> None:

@@ -85,8 +85,8 @@ TITLES = [
         (
             "user",
             (
-                f"Here is the query:\n{QUESTION}\n\nCreate a concise, 3-5 word phrase with an emoji as "
-                "a title for the previous query. RESPOND ONLY WITH THE TITLE TEXT."
+                f"Here is the query:\n{QUESTION}\n\nCreate a concise, 3-5 word phrase with an "
+                "emoji as a title for the previous query. RESPOND ONLY WITH THE TITLE TEXT."
             ),
         )
     ),
@@ -147,8 +147,8 @@ TITLES = [
         (
             "user",
             (
-                "Analyze this conversation and provide:\n1. The detected language\n2. A concise title "
-                f"in the detected language (5 words or less)\n\nUser: {QUESTION}\nAI: {REPLY}"
+                "Analyze this conversation and provide:\n1. The detected language\n2. A concise "
+                f"title in the detected language (5 words or less)\n\nUser: {QUESTION}\nAI: {REPLY}"
             ),
         )
     ),
@@ -157,8 +157,8 @@ TITLES = [
         messages(("system", "Be nice."), ("user", QUESTION), ("assistant", REPLY), ("user", last))
         for last in (
             (
-                "Please generate a four to five word title summarizing our conversation without any "
-                "lead-in, punctuation, quotation marks."
+                "Please generate a four to five word title summarizing our conversation without "
+                "any lead-in, punctuation, quotation marks."
             ),
             (
                 "Bitte erstellen Sie einen vier- bis fünfwörtigen Titel, der unser Gespräch "

@@ -49,16 +49,19 @@ def test_no_file_of_the_page_names_another_host_or_runs_text(name: str) -> None:
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert unsafe not in text
     assert not re.search(
-        r"\son\w+=|style=\"|<style|<script(?! type=\"module\" src=\"/static/)", text
+        r"\son\w+=|style=\"|<style|<script(?! type=\"module\" src=\"static/)", text
     )
 
 
 async def test_every_file_that_the_page_names_is_served(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).text
-    named = re.findall(r"(?:src|href)=\"(/[^\"]*)\"", page)
-    assert "/static/app.js" in named
+    named = set(re.findall(r"(?:src|href)=\"([^\"#]+)\"", page))
+    assert named == {"static/app.js", "static/app.css", "static/mark.svg"}
+    scripts = "\n".join((STATIC / name).read_text("utf-8") for name in FILES if name.endswith("js"))
+    named |= {f"static/{name}" for name in re.findall(r"from \"\./([^\"]+)\"", scripts)}
+    assert named == {f"static/{name}" for name in FILES if name != "index.html"}
     for path in named:
-        assert (await client.get(path)).status_code == 200
+        assert (await client.get(f"/{path}")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from tests.generations import STAFF, opened, put, roll_back, seen
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(quick_path: Path) -> Path:
     # What stands in a URI for something else must not do so here.
-    return tmp_path / "a b?c#d%20" / "campus"
+    return quick_path / "a b?c#d%20" / "campus"
 
 
 def log_of(folder: Path) -> RevocationLog:

@@ -73,9 +73,9 @@ def test_a_course_is_written_in_both_languages(settings: Settings) -> None:
     definition = settings.sources["courses"]
     assert isinstance(definition, CatalogueSource)
     record = records(CatalogueConnector("courses", definition))["INF-1401@2026S"]
-    assert record.title == "Rechnernetze / Computer Networks"
-    german, english = record.text.split("\n\n## Computer Networks\n\n")
-    assert german.startswith("## Rechnernetze\n\n")
+    assert record.title == "INF-1401 Rechnernetze / INF-1401 Computer Networks"
+    german, english = record.text.split("\n\n## INF-1401 Computer Networks\n\n")
+    assert german.startswith("## INF-1401 Rechnernetze\n\n")
     assert "- **Wochentag:** Do" in german
     assert "- **Weekday:** Thursday" in english
     assert record.facets["weekday"] == ("thu",)

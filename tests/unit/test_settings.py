@@ -497,7 +497,8 @@ def test_an_external_generator_may_be_allowed(
             "bots/it-support.yml:1: it-support.yaml has the same name. Rename one of the two.",
         ),
         ({"bots/IT.yaml": BOT}, "bots/IT.yaml:1: “IT” can't be a name. A name has lower-case"),
-        ({"bots/x\n.yaml": BOT}, "bots/x\n.yaml:1: “x\\n” can't be a name."),
+        ({"bots/x\n.yaml": "["}, "bots:1: “x\\n” can't be a name."),
+        ({"bots/\udcff.yaml": "["}, "bots:1: “\\udcff” can't be a name."),
         (
             {"bots/it-support.yaml": "# later\n"},
             "bots/it-support.yaml:1: The file is empty. It needs title, index, generator, refusal.",

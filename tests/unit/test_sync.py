@@ -1,9 +1,10 @@
 """One source into one index: counts, order, sweeps, failures, cursors, expiry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ STAFF: Labels = frozenset({"staff"})
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(store=opened(tmp_path / "campus"), folder=tmp_path)
+def bench(quick_path: Path) -> Bench:
+    return Bench(store=opened(quick_path / "campus"), folder=quick_path)
 
 
 def counts(report: sync.SourceReport) -> dict[str, int]:
@@ -97,7 +98,7 @@ def _version(bench: Bench) -> str:
     ],
 )
 def test_every_field_that_can_be_found_counts_as_a_change(
-    bench: Bench, change: dict[str, object]
+    bench: Bench, change: dict[str, Any]
 ) -> None:
     bench.source.put(make("a"))
     bench.sync()
@@ -115,9 +116,9 @@ class Watcher(HashEmbedder):
         super().__init__(32)
         self.look = look
 
-    def embed_passages(self, texts: list[str]) -> list[Vector]:  # type: ignore[override]
+    def embed_passages(self, texts: Sequence[str]) -> Sequence[Vector]:
         self.look()
-        return list(super().embed_passages(texts))
+        return super().embed_passages(texts)
 
 
 def test_what_is_revoked_is_gone_before_anything_is_embedded(bench: Bench) -> None:

@@ -72,7 +72,17 @@ def test_a_later_vector_replaces_an_earlier_one(cache: VectorCache) -> None:
     assert cache.get("one", ["text"]) == {"text": (0.0, 1.0)}
 
 
-def test_more_texts_than_fit_one_question_are_found(cache: VectorCache) -> None:
+def test_more_texts_than_fit_one_question_are_found(
+    cache: VectorCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def as_before_2020(*args: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*args, **options)
+        database.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", as_before_2020)
     texts = [f"text {number}" for number in range(1300)]
     cache.put("one", made(texts))
     assert set(cache.get("one", texts)) == set(texts)
@@ -103,8 +113,10 @@ def test_what_is_no_unit_vector_is_not_there(cache: VectorCache, path: Path, blo
 def test_a_file_that_is_no_database_is_put_aside(cache: VectorCache, path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 500)
-    path.with_name("vectors.sqlite-journal").write_bytes(b"left over")
+    journal = path.with_name("vectors.sqlite-journal")
+    journal.write_bytes(b"left over")
     assert cache.get("one", TEXTS) == {}
+    assert not journal.exists()
     cache.put("one", made(TEXTS))
     assert len(cache.get("one", TEXTS)) == len(TEXTS)
     assert path.with_name("vectors.sqlite.damaged").read_bytes().startswith(b"this is no")

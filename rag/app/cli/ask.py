@@ -39,32 +39,30 @@ def ask(
     Example: rag ask it-support "Wie verbinde ich mein Handy mit eduroam?"
     """
     answerer = place_of(config, data).campus().bot(bot)
-    answer = asyncio.run(
-        _answer(answerer, Question(text=question), labels, streams=is_watched() and not as_json)
-    )
+    asked = _answer(answerer, Question(text=question), labels, streams=is_watched() and not as_json)
+    answer, said = asyncio.run(asked)
     if as_json:
         document = AnswerDocument.of(answer).model_dump(mode="json")
         print_json({"bot": bot, "question": question, **document})
-    else:
-        print_sources(answer)
+        return
+    # What was streamed is a preview: an answer that says something else replaces it.
+    click.echo("" if said.strip() == answer.text.strip() else answer.text)
+    print_sources(answer)
 
 
 async def _answer(
     answerer: Answerer, question: Question, labels: Labels, *, streams: bool
-) -> Answer:
+) -> tuple[Answer, str]:
+    """The answer, and what was shown of it while it was spoken."""
     said = ""
     async for item in answerer.answer(question, labels=labels):
         if isinstance(item, Answer):
             break
-        said += item.text
         if streams:
+            said += item.text
             click.echo(item.text, nl=False)
     assert isinstance(item, Answer)
-    if streams and said.strip() == item.text.strip():
-        click.echo()
-    else:
-        click.echo(item.text)
-    return item
+    return item, said
 
 
 def print_sources(answer: Answer) -> None:

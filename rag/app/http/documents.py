@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from rag.app.http.texts import Text, clean
+from rag.app.http.texts import NotBlank, Text, clean
 from rag.core.answers import Answer, Citation, Question, RefusalReason, ScoredPassage, Turn
 from rag.core.definitions import BotDefinition, Bounds, ByLanguage, Language
 from rag.core.filters import Filter
 
 ConversationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-NotBlank = Annotated[Text, StringConstraints(pattern=r"\S")]
 
 
 class Given(BaseModel):

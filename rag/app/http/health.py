@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -46,7 +48,7 @@ class Readiness:
             return self._known
 
     async def _ask(self) -> ReadyDocument:
-        for name, ping in self._campus.pings().items():
+        for name, ping in self._pings().items():
             if name not in self._asking:
                 self._asking[name] = asyncio.create_task(_status_of(name, ping))
         if self._asking:
@@ -55,10 +57,21 @@ class Readiness:
         ready = all(status == "ok" for status in parts.values())
         return ReadyDocument(status="ok" if ready else "unavailable", parts=parts)
 
+    def _pings(self) -> Mapping[str, Ping]:
+        """The parts; one that can't even be built is a part that failed."""
+        try:
+            return self._campus.pings()
+        except Exception as error:  # noqa: BLE001 - whatever stands in the way, nobody can be asked
+            return {"configuration": partial(_raise, error)}
+
     def _taken(self, name: str) -> PartStatus:
         if not self._asking[name].done():
             return "slow"
         return self._asking.pop(name).result()
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 async def _status_of(name: str, ping: Ping) -> PartStatus:

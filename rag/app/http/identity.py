@@ -77,13 +77,13 @@ class KeyIdentity:
         value = secret(key.key_env) or ""
         if len(value) < MIN_KEY_CHARS or value.split() != [value]:
             raise BadInput(
-                f"The value of {key.key_env} can't be an API key.",
+                f"The value of {key.key_env}, the key of “{key.name}”, can't be an API key.",
                 mend=f"Use at least {MIN_KEY_CHARS} characters and no white space.",
             )
         digest = _digest(value.encode())
         if digest in self._labels:
             raise BadInput(
-                f"{key.key_env} holds the same key as another variable.",
+                f"{key.key_env}, the key of “{key.name}”, holds the same value as another one.",
                 mend="Give every caller a key of their own.",
             )
         return digest

@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from rag.app.http.documents import CitationDocument, Shown
 from rag.app.http.errors import Failure
-from rag.app.http.texts import Text
+from rag.app.http.texts import VISIBLE, Text
 from rag.core.answers import Message, Role
 
 FinishReason = Literal["stop", "length"]
@@ -55,7 +55,7 @@ class StreamOptions(Lenient):
     include_usage: StrictBool | None = None
 
 
-_SOME_TEXT: JsonDict = {"type": "string", "pattern": r"\S"}
+_SOME_TEXT: JsonDict = {"type": "string", "pattern": VISIBLE}
 _A_QUESTION: JsonDict = {
     "type": "object",
     "required": ["role", "content"],

@@ -2,7 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator, StringConstraints
+
+# Neither white space nor a control character, whichever of Rust, Python or ECMAScript reads it.
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 
 
 def clean(text: str) -> str:
@@ -18,4 +21,9 @@ def clean(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-Text = Annotated[str, AfterValidator(clean)]
+def _cleaned(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_cleaned)]
+NotBlank = Annotated[str, StringConstraints(pattern=VISIBLE), BeforeValidator(_cleaned)]

@@ -122,9 +122,14 @@ function list(lines, at, cite, parent, depth) {
   const made = element(ordered ? "ol" : "ul");
   if (ordered) made.start = parseInt(mark, 10);
   let next = at;
+  let last = 0;
   while (next < lines.length) {
     const found = ITEM.exec(lines[next]);
     if (!found || found[1].length > indent.length + 1 || /\d/.test(found[2]) !== ordered) break;
+    // Numbers that begin anew behind a blank line are another list, of another source.
+    const number = parseInt(found[2], 10);
+    if (last > 1 && number <= last && !lines[next - 1].trim()) break;
+    last = number;
     next = item(lines, next, found[0].length, cite, made, depth);
   }
   parent.append(made);

@@ -9,13 +9,13 @@ export class Problem extends Error {
 }
 
 export async function listBots() {
-  const response = await reach("/bots", {});
+  const response = await reach("bots", {});
   return response.json();
 }
 
 /** Ask a bot: every token's text goes to `onToken`; the promise is the answer. */
 export async function ask(bot, question, onToken, signal) {
-  const response = await reach(`/bots/${encodeURIComponent(bot)}/chat`, {
+  const response = await reach(`bots/${encodeURIComponent(bot)}/chat`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
     body: JSON.stringify({ ...question, stream: true }),
@@ -29,6 +29,7 @@ export async function ask(bot, question, onToken, signal) {
   throw new Problem("stream_broken");
 }
 
+/** Paths are relative to the page, which may be served below a prefix. */
 async function reach(path, options) {
   let response;
   try {

@@ -165,10 +165,10 @@ export class Turn {
   }
 
   drawOrigin() {
-    const { generator, generation, timings } = this.answer ?? {};
+    const { generator, generation, timings } = this.answer?.refusal ? {} : (this.answer ?? {});
     const stages = Object.values(timings ?? {}).reduce((sum, each) => sum + (each ?? 0), 0);
     const spent = timings?.total ?? stages;
-    const seconds = spent && spent.toLocaleString(this.language, { maximumFractionDigits: 1 });
+    const seconds = spent >= 0.05 && spent.toLocaleString(this.language, { maximumFractionDigits: 1 });
     const known = wordsOf(this.language).origin(generator, generation, seconds).filter(Boolean);
     this.part(".origin").hidden = known.length === 0;
     this.part(".origin").textContent = known.join(" · ");

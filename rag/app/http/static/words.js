@@ -30,7 +30,7 @@ const WORDS = {
     refused: "Dazu gibt es keine belegte Antwort",
     failed: "Das hat nicht geklappt",
     origin: (generator, generation, seconds) =>
-      [generator && `Geschrieben von „${generator}“`, generation && `Stand ${generation}`, seconds && `${seconds} s`],
+      [generator && `Geschrieben von „${generator}“`, generation && `Index ${generation}`, seconds && `${seconds} s`],
     left: (count) => `Noch ${count} Zeichen`,
     over: (count) => `${count} Zeichen zu viel`,
     unreachable: "Der Dienst ist nicht zu erreichen. Prüfen Sie die Verbindung.",
@@ -76,7 +76,7 @@ const WORDS = {
     refused: "There is no answer with a source for this",
     failed: "That did not work",
     origin: (generator, generation, seconds) =>
-      [generator && `Written by “${generator}”`, generation && `as of ${generation}`, seconds && `${seconds} s`],
+      [generator && `Written by “${generator}”`, generation && `index ${generation}`, seconds && `${seconds} s`],
     left: (count) => `${count} characters left`,
     over: (count) => `${count} characters too many`,
     unreachable: "The service can't be reached. Check your connection.",
