@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import quantiles
@@ -19,7 +19,8 @@ from indexes.vectors import CachedEmbedder, VectorCache
 from rag.app.wiring import Campus
 from rag.core.answers import Answer, Egress, Finish, Message, Prompt, Question, Token
 from rag.core.contracts import Embedder, Index, SearchRequest
-from rag.core.definitions import Chunking, RetrieverSettings
+from rag.core.definitions.bots import RetrieverSettings
+from rag.core.definitions.indexes import Chunking
 from rag.core.records import EmbeddedPassage, Passage, Record
 from rag.core.settings import load
 from rag.languages import detect
@@ -35,7 +36,7 @@ class Instant:
     name = "instant"
     egress: Egress = "campus"
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Token | Finish]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Token | Finish, None]:
         """One word, with a citation."""
         prompt.messages()
         yield Token(text="Yes. [1]")

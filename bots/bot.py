@@ -23,7 +23,7 @@ from rag.core.answers import (
     Token,
 )
 from rag.core.contracts import Generator, Retriever
-from rag.core.definitions import BotDefinition
+from rag.core.definitions.bots import BotDefinition
 from rag.core.errors import BadQuestion, StreamBroken
 from rag.core.records import Labels
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rag.core.answers import Egress, Finish, Prompt, Token
 from rag.core.contracts import Generator, Redactor
-from rag.core.definitions import EgressPolicy
+from rag.core.definitions.bots import EgressPolicy
 from rag.core.errors import BadQuestion, EgressRefused, RagError, RetryLater, StreamBroken
 
 

@@ -9,7 +9,7 @@ from bots.fence import one_line
 from bots.overlap import Overlap, Terms, terms
 from bots.pieces import Piece, pieces
 from rag.core.answers import Egress, Finish, Numbered, Prompt, Token
-from rag.core.definitions import ExtractiveGenerator as Definition
+from rag.core.definitions.generators import ExtractiveGenerator as Definition
 from rag.core.records import Passage
 
 _MARKUP = re.compile(r"[*_`\[\]<>]")

@@ -17,7 +17,7 @@ from bots.prompt import Limits, estimated_tokens, fit, without_system
 from bots.speech import Said, speech
 from bots.trust import trusted
 from rag.core.answers import Egress, Message, Prompt
-from rag.core.definitions import OpenAiGenerator as Definition
+from rag.core.definitions.generators import OpenAiGenerator as Definition
 from rag.core.errors import BadQuestion, Busy, RagError, RetryLater
 
 _OVERLOAD = frozenset({429, 503, 529})

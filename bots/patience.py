@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from rag.core.answers import Finish, Token
-from rag.core.definitions import Retry
+from rag.core.definitions.generators import Retry
 from rag.core.errors import Busy, RetryLater, StreamBroken
 
 T = TypeVar("T")

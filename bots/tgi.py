@@ -18,7 +18,7 @@ from bots.speech import speech
 from bots.tgi_client import TemplateRefused, TgiClient
 from bots.trust import trusted
 from rag.core.answers import Egress, Message, Prompt
-from rag.core.definitions import TgiGenerator as Definition
+from rag.core.definitions.generators import TgiGenerator as Definition
 from rag.core.errors import BadQuestion
 
 _LIMITS_SECONDS = 300.0

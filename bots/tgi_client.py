@@ -23,7 +23,7 @@ from bots.patience import Deadline, advised, paced, within
 from bots.prompt import Limits
 from bots.speech import Said
 from rag.core.answers import Message
-from rag.core.definitions import Sampling
+from rag.core.definitions.generators import Sampling
 from rag.core.errors import BadQuestion, Busy, RagError, RetryLater
 
 _OK, _UNAVAILABLE = 200, 503

@@ -12,7 +12,7 @@ from connectors.mapping import columns_of, key_of, record_of
 from connectors.rows import Row
 from connectors.table import csv_rows
 from connectors.tree import json_rows
-from rag.core.definitions import CatalogueSource
+from rag.core.definitions.sources import CatalogueSource
 from rag.core.errors import BadDocument, BadInput
 from rag.core.records import Change, Record, Unreadable, Upsert, digest
 

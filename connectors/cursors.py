@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rag.core.definitions import Definition
+from rag.core.definitions.base import Definition
 from rag.core.records import digest
 
 READING = "1"

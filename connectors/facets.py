@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from connectors.values import moment
-from rag.core.definitions import Facet, FacetType
+from rag.core.definitions.sources import Facet, FacetType
 from rag.core.errors import BadDocument, nearest
 from rag.core.records import FacetValue
 

@@ -13,7 +13,7 @@ from connectors.labelling import labels_of, language_of, matches
 from connectors.markdown import FrontMatter
 from connectors.parse import SUFFIXES, Document, parse
 from connectors.values import checked_key, clean, moment
-from rag.core.definitions import FilesSource
+from rag.core.definitions.sources import FilesSource
 from rag.core.errors import BadDocument, BadInput, RetryLater
 from rag.core.records import Change, Checkpoint, FacetValue, Record, Unreadable, Upsert
 

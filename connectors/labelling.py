@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fnmatch import translate
 from functools import lru_cache
 
-from rag.core.definitions import LabelRule, Language, LanguageRule
+from rag.core.definitions.base import Language
+from rag.core.definitions.sources import LabelRule, LanguageRule
 from rag.core.records import Labels
 
 

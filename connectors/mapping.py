@@ -6,7 +6,8 @@ from connectors.facets import facet_from_texts
 from connectors.rows import Row
 from connectors.templates import Lookup, filled, filled_lines, filled_link, places
 from connectors.values import checked_key, clean, end_moment, moment, web_address
-from rag.core.definitions import ByLanguage, CatalogueSource, LabelColumn
+from rag.core.definitions.base import ByLanguage
+from rag.core.definitions.sources import CatalogueSource, LabelColumn
 from rag.core.errors import BadDocument
 from rag.core.records import FacetValue, Labels, Record
 

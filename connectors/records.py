@@ -14,7 +14,8 @@ from connectors.export import Export
 from connectors.facets import facets_from_json
 from connectors.lines import bounded_lines
 from connectors.values import checked_key, clean, web_address
-from rag.core.definitions import Label, Language, RecordsSource
+from rag.core.definitions.base import Label, Language
+from rag.core.definitions.sources import RecordsSource
 from rag.core.errors import BadDocument, BadInput, nearest
 from rag.core.records import Change, Kind, Record, Unreadable, Upsert
 

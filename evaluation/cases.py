@@ -25,7 +25,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from rag.core.answers import Turn
-from rag.core.definitions import Label, Language
+from rag.core.definitions.base import Label, Language
 from rag.core.errors import BadInput, nearest
 from rag.core.filters import Filter
 

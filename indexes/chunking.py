@@ -13,7 +13,8 @@ from indexes.packing import packed
 from indexes.ruler import Ruler
 from indexes.units import Frame, Unit, units_of, written
 from rag.core.contracts import Embedder
-from rag.core.definitions import Chunking, Language
+from rag.core.definitions.base import Language
+from rag.core.definitions.indexes import Chunking
 from rag.core.records import Passage, Record, embedded_text
 
 

@@ -33,6 +33,8 @@ _PASSAGE_ROOM = 8
 class GenerationWriter:
     """Works on a draft that begins as a copy of the live generation; an `IndexWriter`.
 
+    After an error of the engine or the disk it is only to be closed.
+
     The copy is made by the first change, so that a run that changes nothing costs nothing. A live
     generation that has not come to the end of the revocation log is changed at once.
     """

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from indexes.model_folder import ModelFolder, locate
-from rag.core.definitions import EmbedderDefinition
+from rag.core.definitions.embedders import EmbedderDefinition
 from rag.core.errors import Damaged, Unavailable
 from rag.core.records import Vector, digest
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from rag.core.definitions import EmbedderDefinition
+from rag.core.definitions.embedders import EmbedderDefinition
 from rag.core.errors import Damaged, Unavailable
 
 PACKAGE = "package:"

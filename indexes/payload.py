@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from rag.core.contracts import LedgerEntry
-from rag.core.definitions import Facet, FacetType
+from rag.core.definitions.sources import Facet, FacetType
 from rag.core.errors import BadQuestion, nearest
 from rag.core.filters import And, AnyOf, Eq, Filter, Not, Range, Scalar
 from rag.core.records import Labels, Passage, Record

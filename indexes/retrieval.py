@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from indexes.fusion import DENSE_WEIGHT, best_of_each_record, fuse
 from rag.core.answers import Question, Retrieved
 from rag.core.contracts import Embedder, IndexStore, SearchRequest
-from rag.core.definitions import RetrieverSettings
+from rag.core.definitions.bots import RetrieverSettings
 from rag.core.filters import And
 from rag.core.records import Labels, SparseVector
 
@@ -60,7 +60,6 @@ class HybridRetriever:
 
     def _dense_weight(self, question: Question) -> float:
         language = question.language or self._detect(question.text)
-        weights = dict(DENSE_WEIGHT)
-        for each, weight in self._settings.dense_weight.items():
-            weights[each] = weight
+        own = {str(each): weight for each, weight in self._settings.dense_weight.items()}
+        weights = {**DENSE_WEIGHT, **own}
         return weights.get(language, weights["en"])

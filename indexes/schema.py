@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rag.core.definitions import Chunking, Facet
+from rag.core.definitions.indexes import Chunking
+from rag.core.definitions.sources import Facet
 from rag.core.records import digest
 
 FORMAT = "1"

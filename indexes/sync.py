@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from indexes import durable
 from indexes.spool import Spool
 from rag.core.contracts import Embedder, IndexWriter, Progress, Source
-from rag.core.definitions import SweepGuard
+from rag.core.definitions.indexes import SweepGuard
 from rag.core.errors import BadDocument, BadInput, RagError, RetryLater
 from rag.core.records import (
     Change,
@@ -150,9 +150,10 @@ class SourceSync:
         """
         since = None if full else self._usable_cursor()
         self._tools.progress.start(f"{self._report.source}: reading", None)
-        ended = self._read(since)
+        for change in self._handed_over(since):
+            self._take(change)
         self._expire()
-        if ended:
+        if not self._report.outage:
             self._sweep(is_full_read=since is None)
         if self._revoked and not self._writer.fresh:
             self._writer.publish()
@@ -172,15 +173,15 @@ class SourceSync:
 
     # --- first pass ------------------------------------------------------------------------
 
-    def _read(self, since: str | None) -> bool:
-        """Take in every change; whether the source was read to its end."""
+    def _handed_over(self, since: str | None) -> Iterator[Change]:
+        """Every change until the end, or until an outage of the source, which is reported.
+
+        What fails while a change is taken in does not pass through here: a full disk is no outage.
+        """
         try:
-            for change in self._source.changes(since):
-                self._take(change)
+            yield from self._source.changes(since)
         except RetryLater as error:
             self._report.outage = str(error)
-            return False
-        return True
 
     def _take(self, change: Change) -> None:
         match change:

@@ -11,7 +11,7 @@ from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from rag.core.definitions import Language
+from rag.core.definitions.base import Language
 
 WINDOW = 2000
 """Characters of prose that are read; more would not change the answer, only its cost."""

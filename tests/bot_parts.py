@@ -19,7 +19,7 @@ from rag.core.answers import (
     Token,
     Turn,
 )
-from rag.core.definitions import BotDefinition
+from rag.core.definitions.bots import BotDefinition
 from rag.core.errors import RagError
 from rag.core.records import Labels, Passage
 

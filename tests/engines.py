@@ -10,7 +10,9 @@ from qdrant_client import QdrantClient
 from indexes.generations import EdgeStore
 from indexes.schema import IndexSchema
 from indexes.server.store import ServerStore
-from rag.core.definitions import Chunking, Facet, ServerEngine
+from rag.core.definitions.engines import ServerEngine
+from rag.core.definitions.indexes import Chunking
+from rag.core.definitions.sources import Facet
 from tests.contracts.index_material import EMBEDDER, FACETS
 
 ENGINE = ServerEngine(kind="server", url="http://qdrant.invalid:6333")

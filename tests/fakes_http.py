@@ -17,7 +17,9 @@ from rag.core.answers import (
     Token,
 )
 from rag.core.contracts import Answerer
-from rag.core.definitions import BotDefinition, Bounds, ByLanguage, HttpSettings, RagDefinition
+from rag.core.definitions.base import ByLanguage
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import Bounds, HttpSettings, RagDefinition
 from rag.core.errors import NotFound, nearest
 from rag.core.records import Labels, Passage
 from rag.core.settings import Settings

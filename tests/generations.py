@@ -4,7 +4,7 @@ from pathlib import Path
 
 from indexes import durable
 from indexes.generations import EdgeStore
-from rag.core.definitions import Facet
+from rag.core.definitions.sources import Facet
 from rag.core.records import Labels, Record
 from tests.contracts.index_material import PUBLIC, store_all
 from tests.engines import edge

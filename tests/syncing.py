@@ -9,7 +9,7 @@ from indexes.edge import bm25
 from indexes.spool import Spool
 from indexes.sync import Encode, SourceReport, SourceSync, Tools
 from rag.core.contracts import Embedder, IndexStore, Progress, Silent, Source
-from rag.core.definitions import SweepGuard
+from rag.core.definitions.indexes import SweepGuard
 from rag.core.errors import BadDocument
 from rag.core.records import Labels, Passage, Record
 from tests.contracts.index_material import embed, everything

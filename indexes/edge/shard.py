@@ -35,7 +35,7 @@ from indexes import durable, payload
 from indexes.edge.conditions import to_filter
 from indexes.pinned import Scored, by_score
 from rag.core.contracts import SearchRequest
-from rag.core.definitions import FacetType
+from rag.core.definitions.sources import FacetType
 from rag.core.errors import Damaged
 from rag.core.records import EmbeddedPassage, Labels, SparseVector, passage_id
 

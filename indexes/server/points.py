@@ -10,7 +10,8 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from indexes import payload
 from indexes.pinned import Scored, by_score
 from rag.core.contracts import LedgerEntry, SearchRequest
-from rag.core.definitions import FacetType, ServerEngine
+from rag.core.definitions.engines import ServerEngine
+from rag.core.definitions.sources import FacetType
 from rag.core.errors import BadInput, RagError, RetryLater
 from rag.core.records import EmbeddedPassage, Labels, SparseVector, passage_id
 

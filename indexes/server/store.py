@@ -23,7 +23,7 @@ from indexes.revocations import Revocation, RevocationLog
 from indexes.schema import IndexSchema
 from indexes.server.points import Collection, asked
 from rag.core.contracts import Index, IndexWriter, LedgerEntry
-from rag.core.definitions import ServerEngine
+from rag.core.definitions.engines import ServerEngine
 from rag.core.errors import NotFound
 from rag.core.records import EmbeddedPassage, Labels, Record
 

@@ -13,14 +13,12 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from rag.core.definitions import (
-    BotDefinition,
-    Definition,
-    EvaluationDefinition,
-    IndexDefinition,
-    RagDefinition,
-    SourceDefinition,
-)
+from rag.core.definitions.base import Definition
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import RagDefinition
+from rag.core.definitions.evaluations import EvaluationDefinition
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import SourceDefinition
 from rag.core.wording import annotation_of, bare, in_words, is_definition, kinds, members
 
 INTRO = """\

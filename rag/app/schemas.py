@@ -10,13 +10,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rag.core.definitions import (
-    BotDefinition,
-    EvaluationDefinition,
-    IndexDefinition,
-    RagDefinition,
-    SourceDefinition,
-)
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import RagDefinition
+from rag.core.definitions.evaluations import EvaluationDefinition
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import SourceDefinition
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

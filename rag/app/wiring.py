@@ -24,19 +24,16 @@ from rag.core.contracts import (
     RunStore,
     Source,
 )
-from rag.core.definitions import (
-    BotDefinition,
-    CatalogueSource,
-    EdgeEngine,
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.engines import EdgeEngine, ServerEngine
+from rag.core.definitions.generators import (
     ExtractiveGenerator,
-    FilesSource,
-    IndexDefinition,
     OpenAiGenerator,
-    RecordsSource,
     RemoteGenerator,
-    ServerEngine,
     TgiGenerator,
 )
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import CatalogueSource, FilesSource, RecordsSource
 from rag.core.errors import NotFound, Unavailable, nearest
 from rag.core.settings import Settings, secret
 from rag.languages import detect

@@ -9,15 +9,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from rag.core.definitions import (
-    NAME,
-    BotDefinition,
-    Definition,
-    EvaluationDefinition,
-    IndexDefinition,
-    RagDefinition,
-    SourceDefinition,
-)
+from rag.core.definitions.base import NAME, Definition
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import RagDefinition
+from rag.core.definitions.evaluations import EvaluationDefinition
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import SourceDefinition
 from rag.core.errors import ConfigError, near
 from rag.core.explain import explain
 from rag.core.wording import FORMS, kinds, members

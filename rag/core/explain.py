@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rag.core.definitions import URL, URL_OR_NONE, VARIABLE
+from rag.core.definitions.base import URL, URL_OR_NONE, VARIABLE
 from rag.core.errors import ConfigError, near, nearest
 from rag.core.places import Place, is_bare_template, place_of
 from rag.core.wording import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
-from rag.core.definitions import Definition
+from rag.core.definitions.base import Definition
 from rag.core.wording import annotation_of, bare, is_definition, is_union, kinds, members
 from rag.core.yaml_document import KeyPath
 

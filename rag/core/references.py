@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterator
 
 from rag.core.config_folder import ConfigFolder
-from rag.core.definitions import BotDefinition, Facet, IndexDefinition
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import Facet
 from rag.core.errors import ConfigError, nearest
 from rag.core.yaml_document import KeyPath
 

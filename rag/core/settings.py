@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.core.config_folder import ConfigFolder
-from rag.core.definitions import (
-    BotDefinition,
-    EvaluationDefinition,
-    Facet,
-    IndexDefinition,
-    RagDefinition,
-    SourceDefinition,
-)
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import RagDefinition
+from rag.core.definitions.evaluations import EvaluationDefinition
+from rag.core.definitions.indexes import IndexDefinition
+from rag.core.definitions.sources import Facet, SourceDefinition
 from rag.core.errors import BadInput, ConfigError
 from rag.core.references import wrong_references
 from rag.core.surroundings import missing_surroundings

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag.core.config_folder import ConfigFolder
-from rag.core.definitions import Definition, FilesSource
+from rag.core.definitions.base import Definition
+from rag.core.definitions.sources import FilesSource
 from rag.core.errors import ConfigError
 from rag.core.yaml_document import KeyPath
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_orig
 
 from pydantic.fields import FieldInfo
 
-from rag.core.definitions import (
+from rag.core.definitions.base import (
     FIELD_NAME,
     LABEL,
     NAME,

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from rag.app.http.app import create_app  # noqa: E402
 from rag.app.http.identity import KeyIdentity  # noqa: E402
 from rag.core.answers import Citation, Question, Token, Turn  # noqa: E402
-from rag.core.definitions import Identity  # noqa: E402
+from rag.core.definitions.campus import Identity  # noqa: E402
 from rag.core.errors import RetryLater  # noqa: E402
 from rag.core.records import Labels  # noqa: E402
 from tests.fakes_http import (  # noqa: E402

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from rag.core.definitions import Facet
+from rag.core.definitions.sources import Facet
 from rag.core.filters import And, AnyOf, Eq, Filter, Not, Range, Scalar
 from rag.core.records import Record
 

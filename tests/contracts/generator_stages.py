@@ -10,10 +10,10 @@ from bots.extractive import ExtractiveGenerator
 from bots.openai_compatible import OpenAiGenerator
 from bots.redaction import PatternRedactor
 from bots.tgi import TgiGenerator
-from rag.core import definitions
 from rag.core.answers import Egress, Finish, Prompt, Token
 from rag.core.contracts import Generator
-from rag.core.definitions import EgressPolicy
+from rag.core.definitions import generators
+from rag.core.definitions.bots import EgressPolicy
 from rag.core.errors import RetryLater, StreamBroken
 from tests.tgi_server import Break, Refuse, Speak, TgiServer
 
@@ -27,19 +27,19 @@ HASTY: dict[str, Any] = {
 def tgi(url: str, **changes: Any) -> TgiGenerator:
     fields = HASTY | {"kind": "tgi", "url": url} | changes
     return TgiGenerator(
-        name="tgi", definition=definitions.TgiGenerator.model_validate(fields), api_key="k-1"
+        name="tgi", definition=generators.TgiGenerator.model_validate(fields), api_key="k-1"
     )
 
 
 def openai_compatible(url: str, **changes: Any) -> OpenAiGenerator:
     fields = HASTY | {"kind": "openai", "url": f"{url}/v1", "model": "m"} | changes
     return OpenAiGenerator(
-        name="openai", definition=definitions.OpenAiGenerator.model_validate(fields), api_key="k-1"
+        name="openai", definition=generators.OpenAiGenerator.model_validate(fields), api_key="k-1"
     )
 
 
 def extractive(sentences: int = 4) -> ExtractiveGenerator:
-    definition = definitions.ExtractiveGenerator(kind="extractive", sentences=sentences)
+    definition = generators.ExtractiveGenerator(kind="extractive", sentences=sentences)
     return ExtractiveGenerator(name="extractive", definition=definition)
 
 

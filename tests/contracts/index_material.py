@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from indexes.edge import bm25
 from rag.core.contracts import Hit, Index, IndexStore, SearchRequest
-from rag.core.definitions import Facet
+from rag.core.definitions.sources import Facet
 from rag.core.filters import Filter
 from rag.core.records import EmbeddedPassage, Labels, Passage, Record
 from tests.fakes import HashEmbedder

@@ -11,12 +11,7 @@ from connectors.catalogue import CatalogueConnector
 from connectors.files import FilesConnector
 from connectors.records import RecordsConnector
 from rag.core.contracts import Source
-from rag.core.definitions import (
-    CatalogueSource,
-    FilesSource,
-    LabelRule,
-    RecordsSource,
-)
+from rag.core.definitions.sources import CatalogueSource, FilesSource, LabelRule, RecordsSource
 
 SPOILT = "\0spoilt"
 

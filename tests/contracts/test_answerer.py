@@ -12,7 +12,7 @@ from bots.chain import FallbackChain
 from bots.redaction import PatternRedactor
 from rag.core.answers import Answer, Question, Refusal, RefusalReason, Token
 from rag.core.contracts import Answerer
-from rag.core.definitions import EgressPolicy
+from rag.core.definitions.bots import EgressPolicy
 from rag.core.errors import RagError, RetryLater
 from rag.core.records import Labels, Passage
 from tests.bot_parts import Scripted, Shelf, definition, template

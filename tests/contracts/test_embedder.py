@@ -9,7 +9,7 @@ import pytest
 from indexes.embedding import SentenceTransformerEmbedder
 from indexes.vectors import CachedEmbedder, VectorCache
 from rag.core.contracts import Embedder
-from rag.core.definitions import EmbedderDefinition
+from rag.core.definitions.embedders import EmbedderDefinition
 from rag.core.records import Vector
 from tests.contracts import embedder_contract as contract
 from tests.fakes import HashEmbedder

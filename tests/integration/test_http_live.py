@@ -13,7 +13,7 @@ import pytest
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Token
-from rag.core.definitions import HttpSettings, Identity
+from rag.core.definitions.campus import HttpSettings, Identity
 from tests.fakes_http import FakeCampus, answer, bounded
 from tests.live_server import serving
 

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Token
-from rag.core.definitions import ApiKey, HttpSettings, Identity
+from rag.core.definitions.campus import ApiKey, HttpSettings, Identity
 from rag.core.errors import RetryLater, StreamBroken
 from tests.fakes_http import FakeCampus, Step, answer, refusal, spoken
 from tests.live_server import serving

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Question, Token
-from rag.core.definitions import Identity
+from rag.core.definitions.campus import Identity
 from rag.core.errors import BadQuestion, EgressRefused, NotFound, RetryLater, StreamBroken
 from rag.core.records import Labels
 from tests.fakes_http import FakeCampus, Script, Step, answer, refusal, spoken

@@ -8,7 +8,7 @@ from connectors.catalogue import CatalogueConnector
 from connectors.files import FilesConnector
 from connectors.records import RecordsConnector
 from rag.core.contracts import Source
-from rag.core.definitions import CatalogueSource, FilesSource
+from rag.core.definitions.sources import CatalogueSource, FilesSource
 from rag.core.records import Change, Checkpoint, Record, Unreadable, Upsert
 from rag.core.settings import load
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.catalogue import CatalogueConnector
 from connectors.table import csv_rows
-from rag.core.definitions import CatalogueSource
+from rag.core.definitions.sources import CatalogueSource
 from rag.core.errors import BadDocument, BadInput, RetryLater
 from rag.core.records import Change, Checkpoint, Record, Unreadable, Upsert
 

@@ -10,7 +10,7 @@ from bots.chain import FallbackChain
 from bots.redaction import PatternRedactor
 from rag.core.answers import Finish, Prompt, Token, Turn
 from rag.core.contracts import Generator
-from rag.core.definitions import EgressPolicy
+from rag.core.definitions.bots import EgressPolicy
 from rag.core.errors import BadQuestion, EgressRefused, RagError, RetryLater, StreamBroken
 from tests.bot_parts import Scripted, passage, prompt, said
 

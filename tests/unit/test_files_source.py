@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.files import FilesConnector
-from rag.core.definitions import FilesSource
+from rag.core.definitions.sources import FilesSource
 from rag.core.errors import BadInput, RetryLater
 from rag.core.records import Change, Checkpoint, Record, Unreadable, Upsert
 from tests.documents import handbook, pdf_bytes

@@ -12,7 +12,7 @@ from rag.app.http.bounds import BodyLimit, Slots, check_question, newest
 from rag.app.http.errors import Full
 from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Question, Token, Turn
-from rag.core.definitions import Bounds, Identity
+from rag.core.definitions.campus import Bounds, Identity
 from rag.core.errors import BadQuestion
 from tests.fakes_http import FakeCampus, answer, bounded
 

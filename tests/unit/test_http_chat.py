@@ -11,7 +11,7 @@ import pytest
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.core.answers import Answer, Token, Turn
-from rag.core.definitions import Identity
+from rag.core.definitions.campus import Identity
 from rag.core.errors import (
     BadInput,
     BadQuestion,

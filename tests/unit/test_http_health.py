@@ -9,7 +9,7 @@ import pytest
 from rag.app.http.app import create_app
 from rag.app.http.health import Readiness
 from rag.app.http.identity import KeyIdentity
-from rag.core.definitions import Identity
+from rag.core.definitions.campus import Identity
 from rag.core.errors import BadInput, Damaged, RetryLater, Unavailable
 from tests.fakes_http import FakeCampus
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity, check_binding
-from rag.core.definitions import ApiKey, Identity
+from rag.core.definitions.campus import ApiKey, Identity
 from rag.core.errors import AccessRefused, BadInput
 from tests.fakes_http import FakeCampus
 

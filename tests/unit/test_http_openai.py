@@ -12,7 +12,7 @@ from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.app.http.openai_text import rest_of, sources, without_sources
 from rag.core.answers import Citation, Token, Turn
-from rag.core.definitions import Identity
+from rag.core.definitions.campus import Identity
 from rag.core.errors import StreamBroken
 from tests.fakes_http import CITATION, FakeCampus, answer, bounded, refusal, spoken
 

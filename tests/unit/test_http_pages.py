@@ -9,7 +9,7 @@ import pytest
 from rag.app.http.app import create_app
 from rag.app.http.identity import KeyIdentity
 from rag.app.http.pages import STATIC
-from rag.core.definitions import HttpSettings, Identity
+from rag.core.definitions.campus import HttpSettings, Identity
 from tests.fakes_http import FakeCampus
 
 FILES = sorted(file.name for file in STATIC.iterdir())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.labelling import labels_of, language_of, matches
-from rag.core.definitions import LabelRule, LanguageRule
+from rag.core.definitions.sources import LabelRule, LanguageRule
 
 RULES = (
     LabelRule(match="intern/**", labels=("staff",)),

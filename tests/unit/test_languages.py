@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.core.definitions import Language
+from rag.core.definitions.base import Language
 from rag.languages import detect
 
 Case = tuple[str, Language]

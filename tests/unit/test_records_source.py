@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.records import RecordsConnector
-from rag.core.definitions import RecordsSource
+from rag.core.definitions.sources import RecordsSource
 from rag.core.errors import BadDocument, BadInput, RetryLater
 from rag.core.records import Change, Checkpoint, Record, Unreadable, Upsert
 

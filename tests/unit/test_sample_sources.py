@@ -9,7 +9,7 @@ from connectors.catalogue import CatalogueConnector
 from connectors.files import FilesConnector
 from connectors.records import RecordsConnector
 from rag.core.contracts import Source
-from rag.core.definitions import CatalogueSource, FilesSource, RecordsSource
+from rag.core.definitions.sources import CatalogueSource, FilesSource, RecordsSource
 from rag.core.records import Record, Unreadable, Upsert
 from rag.core.settings import Settings, load
 

@@ -12,21 +12,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.core import definitions
 from rag.core.config_folder import FOLDERS
-from rag.core.definitions import (
-    CatalogueSource,
-    Definition,
-    RecordsSource,
-    ServerEngine,
-    TgiGenerator,
-    Variable,
-)
+from rag.core.definitions.base import Variable
+from rag.core.definitions.engines import ServerEngine
+from rag.core.definitions.generators import TgiGenerator
+from rag.core.definitions.sources import CatalogueSource, RecordsSource
 from rag.core.errors import BadInput, ConfigError
 from rag.core.explain import MAX_MISTAKES
 from rag.core.settings import ConfigErrors, check, load, secret
-from rag.core.wording import FORMS, annotation_of, is_definition, pattern_of
+from rag.core.wording import FORMS, annotation_of, pattern_of
 from tests.configurations import BOT, EVALUATION, INDEX, RAG, SOUND, VARIABLES, WIKI, write
+from tests.definitions import models, source_text
 
 
 @pytest.fixture(autouse=True)
@@ -800,13 +796,8 @@ def containers(data: Any) -> Iterator[Any]:
 # --- the definitions themselves ------------------------------------------------------------------
 
 
-def models() -> list[type[Definition]]:
-    return [each for each in vars(definitions).values() if is_definition(each)]
-
-
 def test_every_form_of_a_text_has_words() -> None:
-    source = Path(definitions.__file__).read_text(encoding="utf-8")
-    assert not re.search(r"pattern=r?\"", source)
+    assert not re.search(r"pattern=r?\"", source_text())
     for model in models():
         for field in model.model_fields.values():
             pattern = pattern_of(annotation_of(field))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bots.patience import Deadline, Speech, advised, paced, persist
 from bots.speech import Ending, Said, speech
 from rag.core.answers import Finish, Token
-from rag.core.definitions import Retry
+from rag.core.definitions.generators import Retry
 from rag.core.errors import Busy, RagError, RetryLater, StreamBroken
 
 QUICK = Retry(attempts=3, backoff=0.001, max_backoff=0.002)

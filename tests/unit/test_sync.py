@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from indexes import durable, sync
-from rag.core.definitions import SweepGuard
+from rag.core.definitions.indexes import SweepGuard
 from rag.core.errors import BadInput, RetryLater
 from rag.core.records import Change, Checkpoint, Delete, Labels, Record, Upsert, Vector
 from tests.contracts.index_material import PUBLIC, make
@@ -365,6 +365,21 @@ def test_an_outage_deletes_nothing_and_what_came_before_stands(bench: Bench) -> 
     assert bench.texts()["00"] == "changed"
     bench.source.outage_after = None
     assert counts(bench.sync(full=True)) == {"seen": 10, "deleted": 2, "unchanged": 10}
+
+
+def test_a_full_disk_is_no_outage(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(bench)
+    bench.sync()
+    bench.source.relabel("00", STAFF)
+
+    def refuse(place: Path, needed: int) -> None:
+        raise RetryLater("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "require_room", refuse)
+        with pytest.raises(RetryLater, match="disk is full"):
+            bench.sync()
+    assert counts(bench.sync()) == {"seen": 1, "relabelled": 1}
 
 
 # --- cursors ---------------------------------------------------------------------------------

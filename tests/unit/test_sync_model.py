@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.core.contracts import IndexStore
-from rag.core.definitions import SweepGuard
+from rag.core.definitions.indexes import SweepGuard
 from rag.core.records import Labels, Record
 from tests.contracts.index_material import expected, make
 from tests.engines import edge, server

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.facets import facet_from_texts, facets_from_json
 from connectors.values import checked_key, clean, end_moment, moment, web_address
-from rag.core.definitions import Facet
+from rag.core.definitions.sources import Facet
 from rag.core.errors import BadDocument
 from rag.core.records import FacetValue
 

@@ -22,7 +22,7 @@ from rag.app.cli.common import (
 )
 from rag.app.wiring import Campus
 from rag.core.contracts import Progress
-from rag.core.definitions import EvaluationDefinition
+from rag.core.definitions.evaluations import EvaluationDefinition
 from rag.core.errors import NotFound, RagError, nearest
 
 

@@ -17,7 +17,7 @@ from rag.app.http.openai_api import openai_router
 from rag.app.http.openapi import API_VERSION, DESCRIPTION, chat_errors, describe, openai_errors
 from rag.app.http.pages import SecureHeaders, add_page
 from rag.app.http.service import Service
-from rag.core.definitions import HttpSettings
+from rag.core.definitions.campus import HttpSettings
 from rag.core.records import Labels
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.app.http.errors import Full
 from rag.core.answers import Question, Turn
-from rag.core.definitions import Bounds
+from rag.core.definitions.campus import Bounds
 from rag.core.errors import BadQuestion
 
 BODY_SECONDS = 30.0

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rag.app.http.texts import NotBlank, Text, clean
 from rag.core.answers import Answer, Citation, Question, RefusalReason, ScoredPassage, Turn
-from rag.core.definitions import BotDefinition, Bounds, ByLanguage, Language
+from rag.core.definitions.base import ByLanguage, Language
+from rag.core.definitions.bots import BotDefinition
+from rag.core.definitions.campus import Bounds
 from rag.core.filters import Filter
 
 ConversationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

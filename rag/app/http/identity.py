@@ -17,7 +17,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from rag.core.definitions import ApiKey, Identity
+from rag.core.definitions.campus import ApiKey, Identity
 from rag.core.errors import AccessRefused, BadInput
 from rag.core.records import Labels
 from rag.core.settings import secret

@@ -7,7 +7,7 @@ from rag.app.http.campus import Campus
 from rag.app.http.streaming import AnswerResponse, Sender
 from rag.core.answers import Question
 from rag.core.contracts import Answerer
-from rag.core.definitions import Bounds
+from rag.core.definitions.campus import Bounds
 from rag.core.records import Labels
 
 
