@@ -17,6 +17,8 @@ from rag.core.records import Labels, Passage, Record
 
 DENSE = "dense"
 LANGUAGES = ("de", "en")
+MAX_DEPTH = 32
+"""Filters nested deeper are refused: both engines would walk them by recursion."""
 Schema = Mapping[str, Facet]
 Json = dict[str, Any]
 
@@ -115,12 +117,14 @@ def records_only(condition: Json) -> Json:
     return {"must": [*condition["must"], {"key": "ordinal", "match": {"value": 0}}]}
 
 
-def _condition(where: Filter, schema: Schema) -> Json:
+def _condition(where: Filter, schema: Schema, depth: int = 0) -> Json:
+    if depth > MAX_DEPTH:
+        raise BadQuestion(f"The filter is nested deeper than {MAX_DEPTH} times.")
     match where:
         case And():
-            return {"must": [_condition(each, schema) for each in where.filters]}
+            return {"must": [_condition(each, schema, depth + 1) for each in where.filters]}
         case Not():
-            return {"must_not": [_condition(where.filter, schema)]}
+            return {"must_not": [_condition(where.filter, schema, depth + 1)]}
         case Eq():
             return _equal(where.field, where.value, schema)
         case AnyOf():

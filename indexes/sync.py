@@ -106,7 +106,7 @@ class Tools:
 
 
 class SourceSync:
-    """One run for one source into one index.
+    """One run for one source into one index; `report` grows with it.
 
     `definition` is a digest of the source's YAML: a cursor made under another one is not used.
     """
@@ -127,7 +127,7 @@ class SourceSync:
         self._writer = writer
         self._spool = spool
         self._tools = tools
-        self._report = report
+        self.report = report
         self._definition = definition
         self._failure_threshold = failure_threshold
         self._now = now or datetime.now(UTC)
@@ -139,24 +139,42 @@ class SourceSync:
         self._revoked = False
 
     def run(self, *, full: bool) -> None:
-        """Do both passes. With `full` the source is read as if for the first time.
+        """Both passes, with what was revoked published between them.
 
-        An outage of the source is written into the report; nothing is swept then, what was read
-        before it stands, and the next run resumes from the last checkpoint.
+        Raises:
+            RetryLater: the disk is full or the engine is down.
+            BadInput: too many documents are unreadable, or the definition can't be used.
+        """
+        if self.read(full=full) and not self._writer.fresh:
+            self._writer.publish()
+        self.store()
+
+    def read(self, *, full: bool) -> bool:
+        """The first pass; whether anything was revoked, which is to be published soon.
+
+        With `full` the source is read as if for the first time. An outage of the source is written
+        into the report; nothing is swept then, what was read before it stands, and the next run
+        resumes from the last checkpoint.
 
         Raises:
             RetryLater: the disk is full or the engine is down.
             BadInput: too many documents are unreadable, or the definition can't be used.
         """
         since = None if full else self._usable_cursor()
-        self._tools.progress.start(f"{self._report.source}: reading", None)
+        self._tools.progress.start(f"{self.report.source}: reading", None)
         for change in self._handed_over(since):
             self._take(change)
         self._expire()
-        if not self._report.outage:
+        if not self.report.outage:
             self._sweep(is_full_read=since is None)
-        if self._revoked and not self._writer.fresh:
-            self._writer.publish()
+        return self._revoked
+
+    def store(self) -> None:
+        """The second pass: cut, embed and store what changed, then move the cursor.
+
+        Raises:
+            RetryLater: the disk is full or the engine is down.
+        """
         self._store_changed()
         if self._cursor is not None:
             self._writer.set_cursor(self._source.name, self._pack(self._cursor))
@@ -181,7 +199,7 @@ class SourceSync:
         try:
             yield from self._source.changes(since)
         except RetryLater as error:
-            self._report.outage = str(error)
+            self.report.outage = str(error)
 
     def _take(self, change: Change) -> None:
         match change:
@@ -195,7 +213,7 @@ class SourceSync:
                 self._take_failure(key, stage, reason)
 
     def _take_record(self, record: Record) -> None:
-        report = self._report
+        report = self.report
         report.seen += 1
         self._tools.progress.advance()
         self._seen.add(record.id)
@@ -217,16 +235,16 @@ class SourceSync:
             report.unchanged += 1
 
     def _take_failure(self, key: str | None, stage: str, reason: str) -> None:
-        self._report.fail(key, stage, reason)
+        self.report.fail(key, stage, reason)
         if key is None:
             self._unnamed_failures += 1
         else:
             # Unreadable is not gone: the version that is in the index stays.
             self._seen.add(record_id(self._source.name, key))
-        total = self._report.seen + self._report.failed
-        if total >= THRESHOLD_FROM and self._report.failed > self._failure_threshold * total:
+        total = self.report.seen + self.report.failed
+        if total >= THRESHOLD_FROM and self.report.failed > self._failure_threshold * total:
             raise BadInput(
-                f"{self._report.failed} of the first {total} documents of “{self._source.name}” "
+                f"{self.report.failed} of the first {total} documents of “{self._source.name}” "
                 f"can't be read; the run stopped. The last one: {reason}",
                 mend="Mend the source, or raise its failure_threshold.",
             )
@@ -235,7 +253,7 @@ class SourceSync:
         self._to_store.pop(record, None)
         if self._writer.entry(record) is not None:
             self._writer.delete(record)
-            self._report.deleted += 1
+            self.report.deleted += 1
             self._revoked = True
 
     def _expire(self) -> None:
@@ -251,7 +269,7 @@ class SourceSync:
     def _sweep(self, *, is_full_read: bool) -> None:
         """Delete what the complete listing lacks, partition by partition, under the guard."""
         if self._unnamed_failures:
-            self._report.not_swept = (
+            self.report.not_swept = (
                 f"{self._unnamed_failures} unreadable documents have no name, so it is not known "
                 "which records are gone."
             )
@@ -272,7 +290,7 @@ class SourceSync:
         guard = self._tools.guard
         if len(ids) > guard.records and len(ids) > guard.share * total:
             where = f" of partition “{partition}”" if partition else ""
-            self._report.refused_sweeps.append(
+            self.report.refused_sweeps.append(
                 f"{len(ids)} of {total} records{where} are missing from the source; none was "
                 "deleted."
             )
@@ -288,13 +306,13 @@ class SourceSync:
                 return None
             return {record_id(self._source.name, key) for key in keys} | self._seen
         except (RetryLater, BadDocument) as error:
-            self._report.not_swept = str(error)
+            self.report.not_swept = str(error)
             return None
 
     # --- second pass -----------------------------------------------------------------------
 
     def _store_changed(self) -> None:
-        self._tools.progress.start(f"{self._report.source}: indexing", len(self._to_store))
+        self._tools.progress.start(f"{self.report.source}: indexing", len(self._to_store))
         for batch in _batches(self._latest(), BATCH_RECORDS):
             self._store(batch)
             self._tools.progress.advance(len(batch))
@@ -313,19 +331,19 @@ class SourceSync:
         batch = [(record, list(islice(embedded, len(passages)))) for record, passages in cut]
         for record, points in batch:
             is_new = self._writer.entry(record.id) is None
-            self._report.added += is_new
-            self._report.changed += not is_new
-            self._report.passages += len(points)
+            self.report.added += is_new
+            self.report.changed += not is_new
+            self.report.passages += len(points)
         self._writer.put(batch)
 
     def _cut(self, record: Record) -> Sequence[Passage]:
         try:
             passages = self._tools.chunk(record)
         except RagError as error:
-            self._report.fail(record.key, "chunking", str(error))
+            self.report.fail(record.key, "chunking", str(error))
             return ()
         if not passages:
-            self._report.fail(record.key, "chunking", "The record has no text.")
+            self.report.fail(record.key, "chunking", "The record has no text.")
         return passages
 
     def _embed(self, passages: Sequence[Passage]) -> Iterator[EmbeddedPassage]:

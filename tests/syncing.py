@@ -1,6 +1,7 @@
 """A source, an index and everything between them, for tests of a sync."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 from indexes.edge import bm25
 from indexes.spool import Spool
 from indexes.sync import Encode, SourceReport, SourceSync, Tools
-from rag.core.contracts import Embedder, IndexStore, Progress, Silent, Source
+from rag.core.contracts import Embedder, IndexStore, IndexWriter, Progress, Silent
 from rag.core.definitions.indexes import SweepGuard
 from rag.core.errors import BadDocument
-from rag.core.records import Labels, Passage, Record
-from tests.contracts.index_material import embed, everything
+from rag.core.records import Labels, Passage, Record, Vector
+from tests.contracts.index_material import embed, everything, make
 from tests.fakes import HashEmbedder, ListSource
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -41,7 +42,15 @@ class Bench:
 
     def sync(self, *, full: bool = False, now: datetime = NOW) -> SourceReport:
         """One run, published; what it reports."""
-        report = SourceReport(source=self.source.name, index="campus")
+        with ExitStack() as stack:
+            writer = stack.enter_context(self.store.write())
+            run = self.begin(stack, writer, now=now)
+            run.run(full=full)
+            writer.publish()
+        return run.report
+
+    def begin(self, stack: ExitStack, writer: IndexWriter, *, now: datetime = NOW) -> SourceSync:
+        """A run that has not begun."""
         tools = Tools(
             chunk=chunk,
             embedder=self.embedder,
@@ -49,20 +58,16 @@ class Bench:
             guard=self.guard,
             progress=self.progress,
         )
-        source: Source = self.source
-        with self.store.write() as writer, Spool(self.folder) as spool:
-            SourceSync(
-                source,
-                writer,
-                spool,
-                tools,
-                report,
-                definition=self.definition,
-                failure_threshold=self.failure_threshold,
-                now=now,
-            ).run(full=full)
-            writer.publish()
-        return report
+        return SourceSync(
+            self.source,
+            writer,
+            stack.enter_context(Spool(self.folder)),
+            tools,
+            SourceReport(source=self.source.name, index="campus"),
+            definition=self.definition,
+            failure_threshold=self.failure_threshold,
+            now=now,
+        )
 
     def passages(self, labels: Labels) -> dict[str, Passage]:
         """What the labels see in the live version, by id."""
@@ -77,3 +82,26 @@ class Bench:
                 key = each.record_id.split(":", 1)[1]
                 found.setdefault(key, []).append((each.ordinal, each.text))
         return {key: "\n\n".join(t for _, t in sorted(parts)) for key, parts in found.items()}
+
+
+def counts(report: SourceReport) -> dict[str, int]:
+    """What a report counts, zeros left out."""
+    names = ("seen", "added", "changed", "relabelled", "deleted", "unchanged", "failed")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+def fill(bench: Bench, count: int = 12, **changes: object) -> None:
+    """Give the source so many records, named by numbers."""
+    bench.source.put(*(make(f"{i:02}", f"text {i}", **changes) for i in range(count)))
+
+
+class Watcher(HashEmbedder):
+    """Looks at the live version whenever it is asked to embed."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        super().__init__(32)
+        self.look = look
+
+    def embed_passages(self, texts: Sequence[str]) -> Sequence[Vector]:
+        self.look()
+        return super().embed_passages(texts)

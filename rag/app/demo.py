@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from rag.app.cli.ask import print_sources
-from rag.app.cli.common import place_of, place_options, say
+from rag.app.cli.common import place_of, root_options, say
 from rag.app.serve import serve
 from rag.app.wiring import Campus
 from rag.core.answers import Answer, Question
@@ -17,7 +17,7 @@ from rag.core.records import PUBLIC
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
-@place_options
+@root_options
 def demo(host: str, port: int, config: Path | None, data: Path | None) -> None:
     """Ask each bot its first example in both languages, then serve them all."""
     campus = place_of(config, data).campus()

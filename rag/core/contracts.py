@@ -170,7 +170,10 @@ class IndexWriter(Protocol):
         """Whether it began with an empty version: no index yet, or one of another schema."""
 
     def put(self, batch: Sequence[tuple[Record, Sequence[EmbeddedPassage]]]) -> None:
-        """Store the passages of each record, then remove surplus ones of its former version."""
+        """Store the passages of each record, then remove surplus ones of its former version.
+
+        Each record stands once in a batch, and has a passage.
+        """
 
     def relabel(self, record_id: str, labels: Labels) -> None:
         """Change who may read the record, without touching a vector."""
@@ -214,6 +217,9 @@ class IndexStore(Pingable, Protocol):
 
     def write(self) -> AbstractContextManager[IndexWriter]:
         """The writer. Leaving without `publish` throws away what was not published.
+
+        An engine that writes to its live version in place keeps it instead: the next run goes on
+        from there. There too a version that was never published is never seen.
 
         Raises:
             Busy: another process writes to this index.

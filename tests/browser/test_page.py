@@ -475,6 +475,13 @@ RENDERED = [
     ("a\\|b | c", "<p>a|b | c</p>"),
     ("**open", "<p>**open</p>"),
     ("array[0] [99]", "<p>array[0] [99]</p>"),
+    (
+        "https://w.example/a-b.",
+        (
+            '<p><a href="https://w.example/a-b" target="_blank" rel="noopener noreferrer" '
+            'title="https://w.example/a-b">https://w<wbr>.example/<wbr>a<wbr>-b</a>.</p>'
+        ),
+    ),
 ]
 
 

@@ -167,6 +167,8 @@ def a_filter_that_does_not_fit_is_a_bad_question(engine: Engine) -> None:
         Range(field="starts", lte=5),
         Not(filter=Eq(field="nothing", value=1)),
         And(filters=(Eq(field="level", value="x"), Range(field="nothing", gte=1))),
+        _nested(40),
+        _nested(230),
     )
     with engine.open().pin() as index:
         for where in wrong:
@@ -181,6 +183,13 @@ def a_filter_that_does_not_fit_is_a_bad_question(engine: Engine) -> None:
                 index.facets("level", labels=PUBLIC, filter=where)
         with pytest.raises(BadQuestion, match="Did you mean “level”"):
             index.facets("levels", labels=PUBLIC)
+
+
+def _nested(depth: int) -> Filter:
+    found: Filter = Eq(field="level", value="x")
+    for _ in range(depth):
+        found = Not(filter=found)
+    return found
 
 
 def facets_count_records_most_frequent_first(engine: Engine) -> None:

@@ -3,10 +3,8 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +12,8 @@ from pathlib import Path
 
 from tests.conftest import PROJECT
 from tests.integration.conftest import Rag
+from tests.live_server import free_port, wait_until_ready
 from tests.network_guard.guard import REPORT
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -38,17 +31,6 @@ def demo(rag: Rag, port: int) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=30)
-
-
-def wait_until_ready(port: int) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("the demo did not begin to serve within a minute")
 
 
 def test_the_demo_tries_to_reach_nobody(rag: Rag) -> None:

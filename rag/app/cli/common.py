@@ -42,21 +42,30 @@ class Place:
         return Campus(self.settings(), self.data)
 
 
+def root_options(command: _F) -> _F:
+    """Add --config and --data, also by RAG_CONFIG and RAG_DATA, to what is called first."""
+    return _place_options(command, config="RAG_CONFIG", data="RAG_DATA")
+
+
 def place_options(command: _F) -> _F:
-    """Add --config and --data; a command takes them as one `place`."""
-    config = click.option(
+    """Add --config and --data to a command; without them those given before its name hold."""
+    return _place_options(command, config=None, data=None)
+
+
+def _place_options(command: _F, *, config: str | None, data: str | None) -> _F:
+    add_config = click.option(
         "--config",
         type=click.Path(path_type=Path),
-        envvar="RAG_CONFIG",
+        envvar=config,
         help="Folder of YAML files.  [default: config; RAG_CONFIG]",
     )
-    data = click.option(
+    add_data = click.option(
         "--data",
         type=click.Path(path_type=Path),
-        envvar="RAG_DATA",
+        envvar=data,
         help="Folder of indexes and databases.  [default: data; RAG_DATA]",
     )
-    return config(data(command))
+    return add_config(add_data(command))
 
 
 def json_option(command: _F) -> _F:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rag.app.cli.common import fail, place_options
+from rag.app.cli.common import fail, root_options
 from rag.core.errors import RagError
 
 _COMMANDS = {
@@ -38,7 +38,7 @@ class _Lazy(click.Group):
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@place_options
+@root_options
 @click.version_option(package_name="campus-rag")
 def cli(config: Path | None, data: Path | None) -> None:
     """Bots over a campus's own tickets, wiki pages and courses.

@@ -287,7 +287,7 @@ function link(text, at, cite, depth) {
 
 function angledLink(text, at) {
   const found = match(ANGLED, text, at);
-  return found && { node: anchor(found[1], found[1]), end: at + found[0].length };
+  return found && { node: anchor(found[1], breakable(found[1])), end: at + found[0].length };
 }
 
 function bareLink(text, at) {
@@ -295,7 +295,17 @@ function bareLink(text, at) {
   const found = match(BARE, text, at);
   if (!found) return null;
   const href = found[0].replace(/[.,;:!?*_)\]]+$/, "");
-  return { node: anchor(href, href), end: at + href.length };
+  return { node: anchor(href, breakable(href)), end: at + href.length };
+}
+
+/** The address, which on a narrow screen breaks behind its slashes and before its other signs. */
+function breakable(address) {
+  const shown = document.createDocumentFragment();
+  for (const piece of address.split(/(?<=[^/]\/)(?!\/)|(?=[.?&=#_~-])/)) {
+    if (shown.hasChildNodes()) shown.append(element("wbr"));
+    shown.append(piece);
+  }
+  return shown;
 }
 
 function emphasis(text, at, cite, depth, unclosed) {
