@@ -16,8 +16,8 @@ from connectors.lines import bounded_lines
 from connectors.values import checked_key, clean, web_address
 from rag.core.definitions.base import Label, Language
 from rag.core.definitions.sources import RecordsSource
-from rag.core.errors import BadDocument, BadInput, nearest
-from rag.core.records import Change, Kind, Record, Unreadable, Upsert
+from rag.core.errors import BadDocument, BadInput, BadLabels, nearest
+from rag.core.records import LABELS, Change, Kind, Record, Unreadable, Upsert
 
 _MAX_PLACE = 100
 
@@ -103,7 +103,8 @@ class RecordsConnector:
                 record = self._record(raw, seen)
             except BadDocument as error:
                 reason = f"{path.name}, line {raw.number}: {error}"
-                yield Unreadable(key=raw.key, stage="parse", reason=reason)
+                stage = LABELS if isinstance(error, BadLabels) else "parse"
+                yield Unreadable(key=raw.key, stage=stage, reason=reason)
             else:
                 yield Upsert(record=record)
 
@@ -157,7 +158,7 @@ class RecordsConnector:
             )
         strange = line.labels.difference(self._definition.allowed_labels)
         if strange:
-            raise BadDocument(
+            raise BadLabels(
                 f"The label {min(strange)} is not allowed here.",
                 mend="Mend the line, or add the label to allowed_labels.",
             )

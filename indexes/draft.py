@@ -105,6 +105,10 @@ class GenerationWriter:
         self._ledger.delete(record_id)
         self._revoked.append(Revocation(record_id=record_id, labels=None))
 
+    def sources(self) -> frozenset[str]:
+        """See `IndexWriter.sources`."""
+        return self._ledger.sources()
+
     def entries(self, source: str) -> Iterator[LedgerEntry]:
         """See `IndexWriter.entries`."""
         return all_entries(lambda: self._ledger, source)

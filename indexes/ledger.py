@@ -90,6 +90,10 @@ class Ledger:
         )
         return [_entry(row) for row in rows.fetchall()]
 
+    def sources(self) -> frozenset[str]:
+        """Every source that has an entry."""
+        return frozenset(row[0] for row in self._db.execute("SELECT DISTINCT source FROM records"))
+
     def cursor(self, source: str) -> str | None:
         """The source's cursor, or None."""
         row = self._db.execute("SELECT cursor FROM cursors WHERE source = ?", (source,)).fetchone()

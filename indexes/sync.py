@@ -20,6 +20,7 @@ from rag.core.contracts import Embedder, IndexWriter, Progress, Source
 from rag.core.definitions.indexes import SweepGuard
 from rag.core.errors import BadDocument, BadInput, RagError, RetryLater
 from rag.core.records import (
+    LABELS,
     Change,
     Checkpoint,
     Delete,
@@ -138,6 +139,11 @@ class SourceSync:
         self._cursor: str | None = None
         self._revoked = False
 
+    @property
+    def has_revoked(self) -> bool:
+        """Whether the first pass deleted something or changed who may see it."""
+        return self._revoked
+
     def run(self, *, full: bool) -> None:
         """Both passes, with what was revoked published between them.
 
@@ -145,12 +151,13 @@ class SourceSync:
             RetryLater: the disk is full or the engine is down.
             BadInput: too many documents are unreadable, or the definition can't be used.
         """
-        if self.read(full=full) and not self._writer.fresh:
+        self.read(full=full)
+        if self._revoked and not self._writer.fresh:
             self._writer.publish()
         self.store()
 
-    def read(self, *, full: bool) -> bool:
-        """The first pass; whether anything was revoked, which is to be published soon.
+    def read(self, *, full: bool) -> None:
+        """The first pass; what it revoked is to be published soon.
 
         With `full` the source is read as if for the first time. An outage of the source is written
         into the report; nothing is swept then, what was read before it stands, and the next run
@@ -167,7 +174,6 @@ class SourceSync:
         self._expire()
         if not self.report.outage:
             self._sweep(is_full_read=since is None)
-        return self._revoked
 
     def store(self) -> None:
         """The second pass: cut, embed and store what changed, then move the cursor.
@@ -239,8 +245,12 @@ class SourceSync:
         if key is None:
             self._unnamed_failures += 1
         else:
-            # Unreadable is not gone: the version that is in the index stays.
-            self._seen.add(record_id(self._source.name, key))
+            # Unreadable is not gone: the version that is in the index stays, unless it is no longer
+            # known who may see it.
+            record = record_id(self._source.name, key)
+            self._seen.add(record)
+            if stage == LABELS:
+                self._hide(record)
         total = self.report.seen + self.report.failed
         if total >= THRESHOLD_FROM and self.report.failed > self._failure_threshold * total:
             raise BadInput(
@@ -248,6 +258,11 @@ class SourceSync:
                 f"can't be read; the run stopped. The last one: {reason}",
                 mend="Mend the source, or raise its failure_threshold.",
             )
+
+    def _hide(self, record: str) -> None:
+        if self._writer.entry(record) is not None:
+            self._writer.relabel(record, frozenset())
+            self._revoked = True
 
     def _delete(self, record: str) -> None:
         self._to_store.pop(record, None)

@@ -229,6 +229,10 @@ class CollectionWriter:
             self._collection.delete(record_id, 0, 1)
             self._ledger.delete(record_id)
 
+    def sources(self) -> frozenset[str]:
+        """See `IndexWriter.sources`."""
+        return self._ledger.sources()
+
     def entries(self, source: str) -> Iterator[LedgerEntry]:
         """See `IndexWriter.entries`."""
         return all_entries(lambda: self._ledger, source)

@@ -181,6 +181,9 @@ class IndexWriter(Protocol):
     def delete(self, record_id: str) -> None:
         """Remove the record and all its passages; an unknown id is no error."""
 
+    def sources(self) -> frozenset[str]:
+        """The names of all sources that have a record in the index."""
+
     def entries(self, source: str) -> Iterator[LedgerEntry]:
         """Every record of the source that is in the index."""
 

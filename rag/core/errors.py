@@ -5,6 +5,7 @@
     │   ├── ConfigError        a YAML file: file, line, key, what was expected
     │   ├── BadQuestion        a question, a filter or a request body
     │   └── BadDocument        a file, a line or a record of a source
+    │       └── BadLabels          it is not known who may see it
     ├── NotFound           name something that exists
     ├── Refused            a law of the house says no; nobody is to retry
     │   ├── EgressRefused      text would leave the campus unasked
@@ -69,6 +70,10 @@ class BadQuestion(BadInput):
 
 class BadDocument(BadInput):
     """One file, line or record of a source cannot be read; the run goes on without it."""
+
+
+class BadLabels(BadDocument):
+    """Of one record it is not known who may see it: nobody may until that is mended."""
 
 
 class NotFound(RagError):

@@ -108,9 +108,17 @@ class Checkpoint:
     cursor: str
 
 
+LABELS = "labels"
+"""The stage of an `Unreadable` of which it is not known who may see it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """One document could not be read. `key` is None where not even its name is known."""
+    """One document could not be read. `key` is None where not even its name is known.
+
+    What the index holds of it stays, with one exception: at the stage `LABELS` nobody may see it
+    until it can be read again.
+    """
 
     key: str | None
     stage: str

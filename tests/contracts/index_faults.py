@@ -44,6 +44,9 @@ class FaultyWriter:
     def delete(self, record_id: str) -> None:
         self.good.delete(record_id)
 
+    def sources(self) -> frozenset[str]:
+        return self.good.sources()
+
     def entries(self, source: str) -> Iterator[LedgerEntry]:
         return self.good.entries(source)
 

@@ -18,6 +18,8 @@ from click.testing import CliRunner
 
 from evaluation.document import CaseDocument, ReportDocument
 from rag.app.cli.main import cli
+from rag.app.http import errors
+from rag.core.definitions.campus import Bounds
 from tests.conftest import PROJECT
 from tests.documentation import (
     Block,
@@ -90,6 +92,7 @@ def server(rag: Rag, config: Path) -> Iterator[Server]:
         [sys.executable, "-m", "rag.app.cli.main", *arguments],
         env=environment | {"RAG_CONFIG": str(folder)},
         cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -170,6 +173,20 @@ def test_every_field_of_an_answer_is_explained() -> None:
     explained = set(re.findall(r"^\| `(\w+)` \|", API.text, re.MULTILINE))
     shown = next(json.loads(block.text) for block in API.blocks if block.language == "json")
     assert set(shown) <= explained
+
+
+def test_every_error_is_explained() -> None:
+    table = API.text.partition("## Errors")[2].partition("## Bounds")[0]
+    explained = set(re.findall(r"^\| \d{3} \| `(\w+)` \|", table, re.MULTILINE))
+    assert explained == {row.type for row in errors._TABLE} | {"bad_request", "internal"}
+
+
+def test_every_bound_is_explained_with_its_default() -> None:
+    table = API.text.partition("## Bounds")[2].partition("## Health")[0]
+    explained: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`[^|]*) \| (\d[^|]*) \|", table, re.MULTILINE):
+        explained |= zip(re.findall(r"`(\w+)`", names), defaults.split("; "), strict=True)
+    assert explained == {name: f"{value:,.0f}" for name, value in Bounds()}
 
 
 def test_every_field_of_an_evaluation_is_explained() -> None:

@@ -1,9 +1,10 @@
 """One sync of some or all sources into every index that names them, kept in the store."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from indexes.spool import Spool
 from indexes.sync import SourceReport, SourceSync
@@ -11,6 +12,8 @@ from rag.app.wiring import Campus
 from rag.core.contracts import IndexWriter, Progress
 from rag.core.errors import BadInput, NotFound, nearest
 from rag.core.records import digest
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,11 @@ def sync(
 
 
 class _IndexSync:
-    """All sources of one index, one after the other, published as one version."""
+    """All sources of one index, published as one version.
+
+    Every source is read before the first is stored: what one of them revokes does not wait for what
+    another has to embed.
+    """
 
     def __init__(self, campus: Campus, index: str, progress: Progress, *, full: bool) -> None:
         self._campus = campus
@@ -65,28 +72,57 @@ class _IndexSync:
         self.reports: list[SourceReport] = []
 
     def run(self, names: Sequence[str]) -> str:
-        with self._campus.store(self._index).write() as writer:
-            for name in names:
-                self.reports.append(self._sync(name, writer))
+        """Both passes; the version that is live afterwards, or nothing where none ever was."""
+        with self._campus.store(self._index).write() as writer, ExitStack() as spools:
+            self._drop_removed(writer)
+            runs = [self._begin(name, writer, spools) for name in names]
+            readable = [run for run in runs if self._timed(run, self._read)]
+            if not writer.fresh and any(run.has_revoked for run in readable):
+                writer.publish()
+            for run in readable:
+                self._timed(run, SourceSync.store)
+            if writer.fresh and not any(report.seen for report in self.reports):
+                # Not one source could be read: an empty version helps nobody.
+                return ""
             return writer.publish()
 
-    def _sync(self, name: str, writer: IndexWriter) -> SourceReport:
-        began = time.monotonic()
+    def _begin(self, name: str, writer: IndexWriter, spools: ExitStack) -> SourceSync:
         report = SourceReport(source=name, index=self._index)
+        self.reports.append(report)
         definition = self._campus.settings.sources[name]
-        with Spool(self._campus.index_folder(self._index)) as spool:
-            run = SourceSync(
-                self._campus.source(name),
-                writer,
-                spool,
-                self._campus.sync_tools(self._index, self._progress),
-                report,
-                definition=digest(definition.model_dump_json()),
-                failure_threshold=definition.failure_threshold,
-            )
-            try:
-                run.run(full=self._full)
-            except BadInput as error:
-                report.outage = str(error)
-        report.seconds = round(time.monotonic() - began, 3)
-        return report
+        return SourceSync(
+            self._campus.source(name),
+            writer,
+            spools.enter_context(Spool(self._campus.index_folder(self._index))),
+            self._campus.sync_tools(self._index, self._progress),
+            report,
+            definition=digest(definition.model_dump_json()),
+            failure_threshold=definition.failure_threshold,
+        )
+
+    def _read(self, run: SourceSync) -> bool:
+        """Whether the source could be read; why not stands in its report."""
+        try:
+            run.read(full=self._full)
+        except BadInput as error:
+            run.report.outage = str(error)
+            return False
+        return True
+
+    def _timed(self, run: SourceSync, work: Callable[[SourceSync], _T]) -> _T:
+        began = time.monotonic()
+        try:
+            return work(run)
+        finally:
+            run.report.seconds = round(run.report.seconds + time.monotonic() - began, 3)
+
+    def _drop_removed(self, writer: IndexWriter) -> None:
+        """Delete the records of sources that the index's definition no longer names."""
+        kept = set(self._campus.settings.indexes[self._index].sources)
+        for source in sorted(writer.sources() - kept):
+            report = SourceReport(source=source, index=self._index)
+            self.reports.append(report)
+            for entry in writer.entries(source):
+                writer.delete(entry.record_id)
+                report.deleted += 1
+            writer.set_cursor(source, None)
