@@ -12,6 +12,10 @@ from rag.core.answers import Egress, Finish, Numbered, Prompt, Token
 from rag.core.definitions.generators import ExtractiveGenerator as Definition
 from rag.core.records import Passage
 
+# A link that leads somewhere only from the page it stands on; its words stay.
+_RELATIVE_LINK = re.compile(
+    r"(?<!!)\[([^\]\[]+)\]\((?![a-z][a-z0-9+.-]*:|//)[^()\s]*\)", re.IGNORECASE
+)
 _MARKUP = re.compile(r"[*_`\[\]<>]")
 
 # Weights of a piece's own words, and of the words of its place: title and headings say what a
@@ -158,7 +162,7 @@ def _heading(passage: Passage) -> str:
 
 
 def _quote(each: _Candidate) -> str:
-    text = unnumbered(each.piece.whole())
+    text = unnumbered(_RELATIVE_LINK.sub(r"\1", each.piece.whole()))
     mark = f"[{each.number}]"
     if each.piece.kind == "sentence":
         return f"- {text} {mark}"

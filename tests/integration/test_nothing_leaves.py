@@ -17,20 +17,21 @@ from tests.network_guard.guard import REPORT
 
 
 @contextmanager
-def demo(rag: Rag, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rag.app.demo", "--port", str(port)],
-        env=rag.environment(),
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+def demo(rag: Rag, port: int) -> Iterator[Path]:
+    """The running demo; the file holds what it says."""
+    said = rag.data.parent / "demo.txt"
+    with said.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rag.app.demo", "--port", str(port)],
+            env=rag.environment(),
+            cwd=PROJECT,
+            stdout=out,
+        )
+        try:
+            yield said
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
 
 
 def test_the_demo_tries_to_reach_nobody(rag: Rag) -> None:
@@ -38,7 +39,7 @@ def test_the_demo_tries_to_reach_nobody(rag: Rag) -> None:
     assert rag("check").code == 0
     assert rag("sync", "--full").code == 0
     port = free_port()
-    with demo(rag, port) as process:
+    with demo(rag, port) as said:
         wait_until_ready(port)
         body = json.dumps({"question": "How do I print?", "stream": False}).encode()
         request = urllib.request.Request(
@@ -48,9 +49,8 @@ def test_the_demo_tries_to_reach_nobody(rag: Rag) -> None:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert json.load(answer)["citations"]
-    assert process.stdout is not None
-    said = process.stdout.read()
-    assert said.count("Quellen:") == said.count("Sources:") == 2
+    text = said.read_text("utf-8")
+    assert text.count("\nQuellen:\n") == text.count("\nSources:\n") == 2
     assert not rag.attempts.exists(), rag.attempts.read_text("utf-8")
 
 

@@ -227,3 +227,21 @@ def test_a_rare_word_counts_more_and_an_unknown_one_lowers_the_share() -> None:
 
 def test_a_question_of_stop_words_keeps_them() -> None:
     assert terms("Was ist das?") == {"was", "ist", "das"}
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("[VPN](vpn.md)", "VPN"),
+        ("[VPN](../en/vpn.md#linux)", "VPN"),
+        ("[VPN](/wiki/vpn)", "VPN"),
+        ("[VPN](https://wiki.sonnhagen.example/de/vpn)", None),
+        ("[Desk](mailto:helpdesk@sonnhagen.example)", None),
+    ],
+)
+async def test_a_link_that_leads_nowhere_from_here_keeps_its_words(
+    link: str, shown: str | None
+) -> None:
+    page = passage(f"Das Handy braucht für eduroam kein {link} mehr.", key="de/a.md")
+    text = await quoted(prompt(page, question=HOW))
+    assert f"kein {shown or link} mehr" in text
