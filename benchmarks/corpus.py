@@ -31,15 +31,20 @@ class Corpus:
             page.write_text(f"{text}\n\nThis sentence is new.\n", "utf-8")
         return len(pages[::step])
 
-    def sentences(self) -> Iterator[str]:
-        """Distinct sentences of at least five words, in the order of the pages."""
+    def texts(self) -> Iterator[str]:
+        """Distinct sentences of at least five words, each also together with the one before it."""
         seen: set[str] = set()
         for page in self.pages():
+            former = ""
             for sentence in _SENTENCE.split(page.read_text("utf-8", "replace")):
                 text = " ".join(sentence.split())
-                if len(text.split()) >= 5 and text not in seen:
-                    seen.add(text)
-                    yield text
+                if len(text.split()) < 5:
+                    continue
+                for each in (text, f"{former} {text}".strip()):
+                    if each not in seen:
+                        seen.add(each)
+                        yield each
+                former = text
 
 
 def copied_to(folder: Path) -> Corpus:

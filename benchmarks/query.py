@@ -55,10 +55,10 @@ class Plain:
 
 
 def measure(corpus: Corpus, folder: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """One row a size, as far as the corpus has so many sentences."""
+    """One row a size, as far as the corpus has so many texts."""
     campus = Campus(load(PROJECT / "config"), folder / "query")
     embedder = CachedEmbedder(campus.embedder("default"), VectorCache(folder / "vectors.sqlite"))
-    sentences = list(islice(corpus.sentences(), max(sizes) + QUERIES))
+    sentences = list(islice(corpus.texts(), max(sizes) + QUERIES))
     questions = sentences[:: max(1, len(sentences) // QUERIES)][:QUERIES]
     rows = []
     for size in sizes:
